@@ -1,0 +1,158 @@
+"""Hold what users declare: connections, connectors, mappings, from one declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from connector.event import Kind
+from connector.mapping import Rule
+
+
+class Mode(StrEnum):
+    """What a connector does with its events; shadow is everything but the last call."""
+
+    PAUSED = "paused"
+    SHADOW = "shadow"
+    LIVE = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """How a connection is called over the network (``http:`` in YAML)."""
+
+    proxy: str = ""
+    ca_file: str = ""
+    connect: timedelta = timedelta(seconds=5)
+    read: timedelta = timedelta(seconds=20)
+    total: timedelta = timedelta(seconds=30)
+    private_addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One configured site or account; ``settings`` is what the system's own schema loaded."""
+
+    name: str
+    system: str
+    settings: Any
+    http: Http = field(default_factory=Http)
+    teams: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of a connector: a connection and the system's own ``from:`` or ``to:`` settings."""
+
+    connection: str
+    settings: Any
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """Which events a connector wants.
+
+    ``events`` empty means all that its system emits; ``labels`` any of them; ``changed`` at least one
+    of these vocabulary keys (asked of updates only); ``condition`` JMESPath over the event's view;
+    ``jql`` is asked of Jira at planning.
+    """
+
+    events: frozenset[Kind] = frozenset()
+    labels: frozenset[str] = frozenset()
+    changed: frozenset[str] = frozenset()
+    condition: str = ""
+    jql: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message appended to the target for each matching event (a Slack reply, a Jira comment)."""
+
+    on: frozenset[Kind]
+    text: str
+    changed: frozenset[str] = frozenset()
+    when: str = ""
+
+
+class Audience(StrEnum):
+    """Who may read a comment; a copy never goes to a wider audience than its source."""
+
+    PUBLIC = "public"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Comments:
+    """Whether and how comments are copied.  ``text`` is a Jinja template of Markdown."""
+
+    copied: bool = False
+    audience: Audience = Audience.PUBLIC
+    edits: bool = True
+    deletes: bool = False
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """What a pull request does to the issues whose keys it names in ``fields``.
+
+    ``status`` maps ``created``, ``merged``, ``closed`` to the status wanted.
+    """
+
+    fields: tuple[str, ...] = ("title", "branch", "body")
+    pattern: str = r"[A-Z][A-Z0-9_]{1,20}-[0-9]{1,9}"
+    status: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who answers for a connector."""
+
+    team: str = ""
+    alert: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """A declared link from one connection to another.
+
+    ``uid`` is stable: the first name it ever had (see ``renamed_from``).  ``links_from`` names other
+    connectors whose links this one follows (the other half of a ring); connectors over the same two
+    connections are found by themselves.
+    """
+
+    name: str
+    uid: str
+    source: End
+    target: End
+    mapping: tuple[Rule, ...] = ()
+    when: When = field(default_factory=When)
+    mode: Mode = Mode.LIVE
+    owner: Owner = field(default_factory=Owner)
+    creates: bool = True
+    relates: bool = True
+    messages: tuple[Message, ...] = ()
+    comments: Comments = field(default_factory=Comments)
+    references: References | None = None
+    expire: Mapping[str, timedelta] = field(default_factory=dict)
+    poll_every: timedelta = timedelta(minutes=5)
+    concurrency: int = 4
+    attempts: int = 8
+    on_dead: str = "continue"
+    template: str = ""
+    first_hour: int = 0
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A loaded configuration: immutable, and named by the hash of what it says."""
+
+    instance: str
+    connections: Mapping[str, Connection]
+    connectors: Mapping[str, Connector]
+    hash: str
+    warnings: tuple[str, ...] = ()

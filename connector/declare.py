@@ -1,0 +1,118 @@
+"""Let one declaration give a schema, its checks, a JSON Schema for editors and reference docs.
+
+A declaration is a marshmallow schema whose fields carry ``metadata={"description": ...}``; what it
+loads is a frozen dataclass named by ``makes``.  Unknown keys are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, ClassVar, Final
+
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
+
+from connector.ports import SecretRef
+
+NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,39}")
+"""What connectors, connections, teams and instances may be called; safe in keys, queues and URLs."""
+
+_DURATION: Final = re.compile(r"(\d{1,9})(ms|s|m|h|d)")
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class Declaration(Schema):
+    """A schema that refuses unknown keys and loads into the dataclass ``makes``."""
+
+    makes: ClassVar[Callable[..., Any] | None] = None
+
+    class Meta:
+        """Refuse what is not declared: a typing error must not be a silent default."""
+
+        unknown = RAISE
+
+    @post_load
+    def _make(self, loaded: dict[str, Any], **_: Any) -> Any:
+        makes = type(self).makes
+        return loaded if makes is None else makes(**loaded)
+
+
+class Name(fields.String):
+    """A name as `NAME` allows it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            validate=validate.Regexp(
+                re.compile(rf"{NAME.pattern}\Z"),
+                error="must start with a letter and hold only a-z, 0-9 and -, at most 40 characters",
+            ),
+            **kwargs,
+        )
+
+
+class Word(fields.String):
+    """A string; a number or boolean in YAML is refused with a hint to quote it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kw: Any) -> str:
+        if not isinstance(value, str):
+            message = f"must be text; put it in quotes: {value!r}"
+            raise ValidationError(message)
+        return super()._deserialize(value, attr, data, **kw)
+
+
+class Duration(fields.Field[timedelta]):
+    """A time span such as ``90s``, ``15m``, ``24h`` or ``30d``."""
+
+    def __init__(self, *, least: timedelta = timedelta(0), most: timedelta = timedelta(days=3660), **kw: Any) -> None:
+        super().__init__(**kw)
+        self.least, self.most = least, most
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> timedelta:
+        match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+        if match is None:
+            message = f"must be a time span like 90s, 15m, 24h or 30d, not {value!r}"
+            raise ValidationError(message)
+        span = timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+        if not self.least <= span <= self.most:
+            message = f"must lie between {self.least} and {self.most}"
+            raise ValidationError(message)
+        return span
+
+
+class SecretField(fields.Field[SecretRef]):
+    """A reference to a credential, ``env:NAME`` or ``file:/path``; never the credential itself."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> SecretRef:
+        scheme, _sep, name = value.partition(":") if isinstance(value, str) else ("", "", "")
+        if scheme not in {"env", "file"} or not name:
+            # The value is not repeated: it may be the very credential somebody pasted here.
+            message = "must be a reference, env:NAME or file:/path, never the secret itself"
+            raise ValidationError(message)
+        if scheme == "env" and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            message = "env: must be followed by the name of an environment variable"
+            raise ValidationError(message)
+        return SecretRef(scheme, name)
+
+
+class OneOrMany(fields.Field[tuple[Any, ...]]):
+    """One value or a list of them; loads a tuple."""
+
+    def __init__(self, inner: fields.Field[Any], **kw: Any) -> None:
+        super().__init__(**kw)
+        self.inner = inner
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kw: Any) -> tuple[Any, ...]:
+        many = value if isinstance(value, list) else [value]
+        if not many:
+            message = "must not be empty"
+            raise ValidationError(message)
+        loaded, wrong = [], {}
+        for number, one in enumerate(many):
+            try:
+                loaded.append(self.inner.deserialize(one, attr, data, **kw))
+            except ValidationError as error:
+                wrong[number] = error.messages
+        if wrong:
+            raise ValidationError(wrong if isinstance(value, list) else wrong[0])
+        return tuple(loaded)

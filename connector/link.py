@@ -1,0 +1,66 @@
+"""Tie an entity here to an entity there, and mark what we write so that it can be found again."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NewType
+
+EffectKey = NewType("EffectKey", str)
+"""The idempotency key: names one effect for ever, across retries, replays and renames."""
+
+_MARKER: Final = re.compile(r"jc1:([a-z0-9-]{1,40}):([a-z0-9-]{1,40}):([0-9a-f]{32})(?![0-9a-f])")
+
+
+def effect_key(uid: str, entity: str, action: str, sub: str = "") -> EffectKey:
+    """Name the effect of connector ``uid`` on behalf of source entity ``entity`` (its ``ref``).
+
+    ``action`` is ``create``, ``comment``, ``message``, ``relate``...  ``sub`` is the comment id, or
+    for messages the event id.  Never the mapping's version and never the connector's name: a changed
+    mapping or a rename must not write anything twice.
+    """
+    text = f"{uid}\0{entity}\0{action}\0{sub}"
+    return EffectKey(hashlib.sha256(text.encode()).hexdigest()[:32])
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Our mark on something we wrote: ``jc1:<instance>:<source connection>:<effect>``.
+
+    The instance keeps a staging copy from adopting production's links; the source connection lets a
+    connector see that an entity *came from* where it is about to create it (rings).
+    """
+
+    instance: str
+    origin: str
+    effect: EffectKey
+
+    def __str__(self) -> str:
+        return f"jc1:{self.instance}:{self.origin}:{self.effect}"
+
+    @classmethod
+    def find(cls, text: str) -> Marker | None:
+        """Return the first marker in ``text``, or None."""
+        found = _MARKER.search(text)
+        return cls(found[1], found[2], EffectKey(found[3])) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """``source`` here is ``target`` there; both are entity refs like ``jira:issue:10234``.
+
+    ``key``/``url`` are the target's, for people.  ``base`` holds, per target field, the native value
+    we last wrote and the target kept; ``kept`` holds, per vocabulary key of the *target*, the value
+    that write left there, so that the echo of it is known by value.
+    """
+
+    source: str
+    target: str
+    key: str = ""
+    url: str = ""
+    scope: str = ""
+    base: Mapping[str, Any] = field(default_factory=dict)
+    kept: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,242 @@
+"""State what a system must offer: a frozen table of functions and facts, no subclassing.
+
+``receive``, ``poll`` and ``deliver`` of a system mirror ``receiver``, ``poller`` and ``delivery`` in
+``workers``: the same verb on both sides of the seam.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from marshmallow import Schema
+
+from connector.errors import ConnectorError
+from connector.event import Entity, Event, Kind
+from connector.link import EffectKey, Marker
+from connector.ports import Request, Response, Reveal, Site
+
+
+# --- inbound -----------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A webhook request as it came in; ``headers`` have lower-case names, ``body`` is unparsed."""
+
+    headers: Mapping[str, str]
+    body: bytes
+    query: Mapping[str, str] = field(default_factory=dict)
+    peer: str = ""
+
+
+class Trust(StrEnum):
+    """What a verified request may be used for: `HINT` payloads are read again before use."""
+
+    SIGNED = "signed"
+    HINT = "hint"
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What a payload holds: events, or the reason why it is ignored, or a reply that the source wants.
+
+    ``reply`` is (content type, body) for handshakes such as Slack's URL verification.
+    """
+
+    events: tuple[Event, ...] = ()
+    ignored: str = ""
+    reply: tuple[str, bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a poll.  ``cursor`` (JSON) is stored in the same commit as ``events``.
+
+    ``more`` asks for the next page at once.  An empty page keeps the cursor it was given.
+    """
+
+    events: tuple[Event, ...]
+    cursor: Mapping[str, Any]
+    more: bool = False
+
+
+# --- outbound ----------------------------------------------------------------------------------
+class Action(StrEnum):
+    """What a change does to the target."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    COMMENT = "comment"
+    EDIT_COMMENT = "edit_comment"
+    DELETE_COMMENT = "delete_comment"
+    RELATE = "relate"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What planning decided to write.
+
+    ``fields`` are *native* values as `Target.shape` made them.  ``entity`` is the target (None for
+    `CREATE`).  ``remote`` is the native id of the comment to edit or delete.  ``marker`` goes onto
+    everything that is added, so that it can be found again.  ``base`` is what we last knew the target
+    to hold.  ``relation`` (for `RELATE`) is {url, title, key, state: str, done: bool} of the source.
+    """
+
+    action: Action
+    effect: EffectKey
+    marker: Marker
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    entity: Entity | None = None
+    body: Any = None
+    remote: str = ""
+    relation: Mapping[str, Any] = field(default_factory=dict)
+    base: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """Wanted values in the target's own form.
+
+    ``fields`` maps a native field id to the JSON that a write takes (comparable by ``==`` with an
+    earlier one); ``names`` maps it to the name the user wrote.  ``later`` are fields that a create
+    cannot carry (a Jira status, a GitHub state): they become an update of their own.  ``losses`` say
+    in words what the target cannot hold.
+    """
+
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    later: frozenset[str] = frozenset()
+    losses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write left behind.
+
+    ``entity`` is the target as it is now called; ``remote`` the native id of an added comment or
+    message.  ``kept`` holds, per vocabulary key, the value now in the target (for echoes).
+    ``fresh`` is False when a look-up found an earlier write of ours.
+    """
+
+    entity: Entity
+    remote: str = ""
+    kept: Mapping[str, Any] = field(default_factory=dict)
+    fresh: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Say that a look-up found nothing.
+
+    ``settled_in`` is zero for a strong look-up; for one on a lagging index it is how long after the
+    send an absence starts to mean *not written*.
+    """
+
+    settled_in: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """How to write into a system.  All take (site, target settings, ...); raise `connector.errors`.
+
+    ``shape(site, target, wanted, entity)``
+        Turn wanted values (name the user wrote -> JSON, `Text` for rich text) into native ones.
+        Reads field metadata through ``site.memory``.  Raises `Rejected` with ``fields`` naming each
+        value that cannot be.
+    ``text(site, target, text)``
+        Convert a `Text` into the native form of a comment body; returns (native, losses).
+    ``read(site, target, entity)``
+        The entity as it is now: {"fields": native values comparable with shape's, "data":
+        vocabulary}; None where the target says it does not exist.
+    ``write(site, target, change)``
+        Perform the change; one added thing at most, so that an unknown outcome has one look-up.
+        Sets are idempotent: an `UPDATE` reads what it must (a status) and does only what is missing.
+    ``look_up(site, target, change, since)``
+        After an unknown outcome, find what carries the change's marker.  ``since`` is when the send
+        may first have happened.
+    """
+
+    shape: Callable[[Site, Any, Mapping[str, Any], Entity | None], Shaped]
+    text: Callable[[Site, Any, Any], tuple[Any, tuple[str, ...]]]
+    read: Callable[[Site, Any, Entity], Mapping[str, Any] | None]
+    write: Callable[[Site, Any, Change], Written]
+    look_up: Callable[[Site, Any, Change, datetime], Written | Absent]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit that the system publishes: ``amount`` units per ``per``, for one endpoint class.
+
+    ``endpoint`` ``*`` means the connection as a whole, ``entity`` each entity's writes, ``write``
+    all calls that write.  ``unit`` is ``calls`` or ``points`` (`Request.cost`).
+    """
+
+    endpoint: str
+    amount: int
+    per: timedelta
+    unit: str = "calls"
+    burst: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """The answer to *who am I here*: shown by doctor, used to tell Forbidden from Unauthorized."""
+
+    id: str
+    name: str
+    scopes: tuple[str, ...] = ()
+    time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """Everything the product knows about an external product.
+
+    ``connection``, ``source`` and ``target`` are marshmallow schemas (see `connector.declare`) of a
+    connection's own members and of the ``from:`` and ``to:`` blocks; None where it can't be that.
+
+    ``base_url(settings)`` -> the URL that request paths are relative to.
+    ``authorize(settings, reveal)`` -> headers that carry the credential.
+    ``refusal(request, response)`` -> the error for a bad answer, None for a good one.  Pure.
+    ``limits(settings)`` -> the limits to keep.
+    ``probe(site)`` -> who the credential belongs to; raises `Unauthorized`.
+    ``verify(settings, inbound, reveal, now)`` -> `Trust`; raises `Untrusted`.  Checks raw bytes.
+    ``receive(connection, settings, inbound, trust)`` -> `Received`; raises `Unreadable`.  Pure; never
+    crashes on unknown members or events.
+    ``selects(source, event)`` -> "" when a ``from:`` block covers the event, else the reason why not.
+    ``poll(site, source, cursor, now)`` -> `Page`; an empty cursor starts at ``now``.
+    ``backfill(site, source, query, cursor)`` -> `Page` of the past: ``query`` is {"since": ISO} or
+    {"jql": str}.
+    ``complete(site, event)`` -> the event with what it lacked (rich body, marker, full entity) as the
+    system holds it now; None where the item is gone.
+    ``find(site, source, text)`` -> the newest state event of the item a person named by key or URL.
+    ``blind_spots`` what polling alone cannot see, one sentence each (shown by ``connector check``).
+    ``redelivers`` for how long the source may send the same webhook again: dedupe marks live as long.
+    ``markers_inline`` True where `receive` already sees our markers (GitHub body, Slack metadata).
+    """
+
+    name: str
+    title: str
+    kinds: frozenset[Kind]
+    connection: type[Schema]
+    source: type[Schema] | None
+    target_schema: type[Schema] | None
+    base_url: Callable[[Any], str]
+    authorize: Callable[[Any, Reveal], Mapping[str, str]]
+    refusal: Callable[[Request, Response], ConnectorError | None]
+    limits: Callable[[Any], Sequence[Limit]]
+    probe: Callable[[Site], Who]
+    verify: Callable[[Any, Inbound, Reveal, datetime], Trust]
+    receive: Callable[[str, Any, Inbound, Trust], Received]
+    selects: Callable[[Any, Event], str]
+    complete: Callable[[Site, Event], Event | None]
+    find: Callable[[Site, Any, str], Event]
+    poll: Callable[[Site, Any, Mapping[str, Any], datetime], Page] | None = None
+    backfill: Callable[[Site, Any, Mapping[str, Any], Mapping[str, Any]], Page] | None = None
+    target: Target | None = None
+    blind_spots: tuple[str, ...] = ()
+    redelivers: timedelta = timedelta(days=7)
+    markers_inline: bool = True
+    features: Mapping[str, str] = field(default_factory=dict)
