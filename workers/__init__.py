@@ -1,0 +1,1 @@
+"""Give connectors hands: Celery, Redis, HTTP, Flower."""

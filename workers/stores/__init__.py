@@ -1,0 +1,1 @@
+"""Keep every record in Redis; the only rooms that talk to it."""

@@ -1,0 +1,334 @@
+"""Hold the deliveries of one connector: every transition one script, every view one look.
+
+The protocol (doorbells, slots, turns, fencing) is explained in ``docs/delivery.md``; the keys in
+`workers.stores.keys`; what each script promises at its head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from redis import Redis
+
+from connector.link import Link
+from workers.stores.keys import DAY_MS, DEAD_DAYS, FORMAT, INTENT_DAYS, connector_tag
+from workers.stores.records import Bell, Box, Claim, Intent, Letter, Settlement, UnknownFormat, unpack_link
+from workers.stores.scripts import run
+
+COUNTS: Final = ("accepted", "delivered", "skipped", "dead", "discarded", "in_flight")
+LANES: Final = ("live", "replay", "backfill")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The timing of the protocol, in ms; tests shrink it.
+
+    ``ring``: how long a doorbell may be unanswered before its slot is given to another; ``slot``: how
+    long a turn lives without a sign of life (each step renews it); ``scan``: least time between scans.
+    """
+
+    ring: int = 20_000
+    slot: int = 45_000
+    scan: int = 200
+    crashes: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What an accept did: per delivery ``accepted``, ``duplicate`` or ``revived``; bells to ring; write count."""
+
+    outcomes: tuple[str, ...]
+    bells: tuple[Bell, ...]
+    writes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """A delivery to accept.  ``life`` is how long, in ms, its source may send it again."""
+
+    id: str
+    event: str
+    entity: str
+    kind: str
+    key: str
+    body: bytes
+    lane: str = "live"
+    life: int = 7 * DAY_MS
+
+
+class Deliveries:
+    """The books of one connector."""
+
+    def __init__(
+        self,
+        client: Redis,
+        uid: str,
+        *,
+        concurrency: int = 4,
+        pace: Pace | None = None,
+        clock: Callable[[], int] | None = None,
+        nonce: str = "p",
+    ) -> None:
+        """``clock`` returns ms and is given by tests only; without it the server's time counts."""
+        # redis-py types every answer as str | bytes; ours are bytes (decode_responses is off).
+        self.client: Any = client
+        self.uid = uid
+        self.tag = connector_tag(uid)
+        self.concurrency = concurrency
+        self.pace = pace or Pace()
+        self._clock = clock
+        self._nonce = nonce
+
+    # --- the protocol ------------------------------------------------------------------------------
+    def head(self) -> tuple[Any, ...]:
+        """Return the arguments that every script starts with."""
+        return (self._clock() if self._clock else "", self.concurrency, self.pace.ring, self.pace.slot)
+
+    def _run(self, name: str, *arguments: Any) -> Any:
+        return run(self.client, name, self.tag, *self.head(), *arguments)
+
+    def accept_arguments(
+        self,
+        fresh: Sequence[Fresh],
+        *,
+        revive: bool = False,
+        cursor: tuple[str, Mapping[str, Any]] | None = None,
+    ) -> tuple[Any, ...]:
+        """Return the arguments of ``accept``, for a caller that pipelines it."""
+        flat: list[Any] = []
+        for one in fresh:
+            flat += (one.id, one.event, one.entity, one.kind, one.lane, one.key, one.life, one.body)
+        field, value = (cursor[0], orjson.dumps(cursor[1])) if cursor else ("", "")
+        return (*self.head(), "1" if revive else "0", field, value, *flat)
+
+    def accept(
+        self,
+        fresh: Sequence[Fresh],
+        *,
+        revive: bool = False,
+        cursor: tuple[str, Mapping[str, Any]] | None = None,
+    ) -> Accepted:
+        """Store deliveries, each once; with ``cursor`` (field, value) move it in the same commit."""
+        return self.accepted(
+            run(self.client, "accept", self.tag, *self.accept_arguments(fresh, revive=revive, cursor=cursor)),
+        )
+
+    @staticmethod
+    def accepted(answer: Any) -> Accepted:
+        """Read the answer of ``accept``."""
+        writes, outcomes, *bells = answer
+        return Accepted(tuple(one.decode() for one in outcomes), tuple(_bells(bells)), writes)
+
+    def begin(self, token: str) -> str:
+        """Trade a doorbell's token for a turn; "" when there is nothing to do or no slot."""
+        return str(self._run("begin", token, self._nonce).decode())
+
+    def claim(self, turn: str, *, subjects: int = 1, letters: int = 50) -> Claim:
+        """Take ready subjects into the turn; on ``empty`` and ``closed`` the slot has been given back."""
+        return _claim(self._run("claim", turn, subjects, letters))
+
+    def intend(
+        self,
+        turn: str,
+        subject: str,
+        effect: str,
+        *,
+        action: str,
+        delivery: str,
+        request: str,
+        deadline: int,
+        resend: bool = False,
+        life: int = INTENT_DAYS * DAY_MS,
+    ) -> Intent:
+        """Announce a write.  ``deadline``: ms from now after which its bytes can no longer arrive."""
+        got = self._run(
+            "intent", turn, subject, effect, action, delivery, request, deadline, life, "1" if resend else "0"
+        )
+        answer = got[0].decode()
+        match answer:
+            case "done":
+                return Intent(answer, remote=got[1].decode(), entity=got[2].decode())
+            case "unknown":
+                return Intent(answer, at=int(got[1]), deadline=int(got[2]), looks=int(got[3]))
+            case _:
+                return Intent(answer)
+
+    def settle(self, turn: str, subject: str, what: Settlement, *, claim: int = 0, letters: int = 50) -> Claim | None:
+        """Write down what became of a subject; None when it is no longer this turn's.
+
+        With ``claim`` the next subjects come back in the same round trip; without, an empty claim
+        of status ``ok``.
+        """
+        got = self._run("settle", turn, subject, what.pack(), claim, letters)
+        if got[0] == b"stale":
+            return None
+        return _claim(got[2:]) if len(got) > 2 else Claim("ok")
+
+    def end(self, turn: str) -> Bell | None:
+        """End a turn; what it holds goes back; the bell it returns must be rung."""
+        return next(_bells([self._run("end", turn)]), None)
+
+    def scan(self) -> tuple[int, int, tuple[Bell, ...]]:
+        """Put right what crashes and time left behind: (subjects freed, become due, bells to ring)."""
+        freed, due, *bells = self._run("scan", self.pace.crashes, self.pace.scan)
+        return freed, due, tuple(_bells(bells))
+
+    def close(self, until: int, why: str) -> Bell | None:
+        """Close the connector until ``until`` (ms; 0 opens it)."""
+        return next(_bells([self._run("close", until, why)]), None)
+
+    def open_gate(self, gate: str, audit: str = "") -> tuple[int, tuple[Bell, ...]]:
+        """Let what is parked behind a gate go on."""
+        count, *bells = self._run("gate", gate, audit)
+        return count, tuple(_bells(bells))
+
+    def replay(self, ids: Sequence[str], audit: str, *, lane: str = "replay") -> tuple[list[str], tuple[Bell, ...]]:
+        """Bring dead letters back to their places; returns those that were dead until now."""
+        done, *bells = self._run("replay", lane, audit, *ids)
+        return [one.decode() for one in done], tuple(_bells(bells))
+
+    def discard(self, ids: Sequence[str], reason: str, audit: str) -> tuple[list[str], tuple[Bell, ...]]:
+        """Give dead letters up; returns those that were dead until now."""
+        done, *bells = self._run("discard", reason, audit, *ids)
+        return [one.decode() for one in done], tuple(_bells(bells))
+
+    def trim(self, now: int) -> int:
+        """Count dead letters older than their retention as discarded."""
+        return int(self._run("trim", now - DEAD_DAYS * DAY_MS))
+
+    # --- views --------------------------------------------------------------------------------------
+    def counts(self) -> dict[str, int]:
+        """Return the accounting: accepted = delivered + skipped + dead + discarded + in_flight."""
+        got = self.client.hmget(self.tag + "counts", COUNTS)
+        return {name: int(value or 0) for name, value in zip(COUNTS, got, strict=True)}
+
+    def backlog(self) -> dict[str, int]:
+        """Return how many subjects are ready by lane, due, parked, and turns and doorbells out."""
+        pipeline = self.client.pipeline(transaction=False)
+        for lane in LANES:
+            pipeline.zcard(f"{self.tag}ready:{lane}")
+        pipeline.zcard(self.tag + "due")
+        pipeline.zcard(self.tag + "slots")
+        got = pipeline.execute()
+        return dict(zip((*LANES, "due", "slots"), got, strict=True))
+
+    def condition(self) -> dict[str, str]:
+        """Return ``meta``: until when it is closed and why, sequence numbers, format."""
+        return _text(self.client.hgetall(self.tag + "meta"))
+
+    def gates(self) -> dict[str, dict[str, Any]]:
+        """Return the closed gates: name -> why, since, how many subjects are parked."""
+        shut = self.client.hgetall(self.tag + "gates")
+        return {
+            name.decode(): {**orjson.loads(value), "parked": self.client.scard(f"{self.tag}gate:{name.decode()}")}
+            for name, value in shut.items()
+        }
+
+    def letter(self, delivery: str) -> Letter | None:
+        """Return one delivery that is in flight or dead; None when there is none of that id."""
+        pairs = _text(self.client.hgetall(f"{self.tag}d:{delivery}"))
+        if not pairs:
+            return None
+        body = self.client.get(f"{self.tag}b:{delivery}") or b""
+        return Letter.of(delivery, body, pairs)
+
+    def dead(self, *, start: int = 0, most: int = 100) -> list[Letter]:
+        """Return dead letters, newest first."""
+        ids = self.client.zrevrange(self.tag + "dead", start, start + most - 1)
+        return self._letters(one.decode() for one in ids)
+
+    def waiting(self, *, most: int = 100) -> list[Letter]:
+        """Return deliveries in flight, subjects in no particular order."""
+        found: list[str] = []
+        for subject in self.client.hscan_iter(self.tag + "own", count=100, no_values=True):
+            name = subject.decode()
+            found += [one.decode() for one in self.client.zrange(f"{self.tag}mail:{name}", 0, most - 1)]
+            if len(found) >= most:
+                break
+        return self._letters(found[:most])
+
+    def _letters(self, ids: Iterable[str]) -> list[Letter]:
+        names = list(ids)
+        pipeline = self.client.pipeline(transaction=False)
+        for name in names:
+            pipeline.hgetall(f"{self.tag}d:{name}")
+        return [
+            Letter.of(name, b"", _text(pairs)) for name, pairs in zip(names, pipeline.execute(), strict=True) if pairs
+        ]
+
+    def settled(self, *, most: int = 100) -> list[dict[str, str]]:
+        """Return the last settled deliveries, newest first."""
+        return [_text(fields) for _, fields in self.client.xrevrange(self.tag + "settled", count=most)]
+
+    def audit(self, *, most: int = 100) -> list[dict[str, Any]]:
+        """Return the tail of the audit, newest first."""
+        return [
+            {**orjson.loads(fields[b"row"]), "w": int(fields.get(b"w", 0))}
+            for _, fields in self.client.xrevrange(self.tag + "audit", count=most)
+        ]
+
+    def link(self, entity: str) -> Link | None:
+        """Return the link whose source is ``entity``."""
+        record = self.client.hget(self.tag + "links", entity)
+        return unpack_link(record) if record else None
+
+    def link_back(self, target: str) -> Link | None:
+        """Return the link whose target is ``target``."""
+        source = self.client.hget(self.tag + "back", target)
+        return self.link(source.decode()) if source else None
+
+    def effect(self, key: str) -> dict[str, str]:
+        """Return an intent or effect record; {} when there is none."""
+        return _text(self.client.hgetall(f"{self.tag}fx:{key}"))
+
+    def cursor(self, field: str) -> dict[str, Any]:
+        """Return where a poll resumes; {} when it never ran."""
+        record = self.client.hget(self.tag + "cursor", field)
+        return dict(orjson.loads(record)) if record else {}
+
+    def owner(self, subject: str) -> str:
+        """Return who owns a subject: ``r:<lane>``, ``d``, ``p:<gate>``, a turn token, or "" (nobody)."""
+        return (self.client.hget(self.tag + "own", subject) or b"").decode()
+
+    def check_format(self) -> None:
+        """Refuse records of a newer version; write down our own where there is none."""
+        self.client.hsetnx(self.tag + "meta", "format", FORMAT)
+        found = int(self.client.hget(self.tag + "meta", "format") or FORMAT)
+        if found > FORMAT:
+            message = f"connector {self.uid!r} was written by a newer version (format {found}, this one knows {FORMAT})"
+            raise UnknownFormat(message)
+
+
+def _text(pairs: Mapping[bytes, bytes]) -> dict[str, str]:
+    return {name.decode(): value.decode("utf-8", "replace") for name, value in pairs.items()}
+
+
+def _bells(rows: Iterable[Any]) -> Iterator[Bell]:
+    for row in rows:
+        if row:
+            yield Bell(row[0].decode(), int(row[1]))
+
+
+def _claim(got: Sequence[Any]) -> Claim:
+    status, open_at, *boxes = got
+    return Claim(status.decode(), int(open_at), tuple(_box(row) for row in boxes))
+
+
+def _box(row: Sequence[Any]) -> Box:
+    subject, lane, links, *letters = row
+    return Box(
+        subject=subject.decode(),
+        lane=lane.decode(),
+        links={links[i].decode(): unpack_link(links[i + 1]) for i in range(0, len(links), 2)},
+        letters=tuple(
+            Letter.of(
+                one[0].decode(),
+                one[1],
+                {one[i].decode(): one[i + 1].decode("utf-8", "replace") for i in range(2, len(one), 2)},
+            )
+            for one in letters
+        ),
+    )

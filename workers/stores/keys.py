@@ -1,0 +1,77 @@
+"""Build every key there is, and say what stands under it.
+
+One connector is one hash tag, ``jc:{uid}:``, because every transition of a delivery is one script;
+one connection is another, ``jc:{@name}:``.  A connector's name cannot hold ``@``, so the two never
+meet.  Scripts get the tag as their only ``KEYS`` and build names from it: no script touches two tags.
+
+Per connector (``jc:{uid}:`` + name)
+
+====================  ======  ==========================================================  ==================
+name                  type    holds                                                       life
+====================  ======  ==========================================================  ==================
+``meta``              hash    ``seq`` of deliveries, ``w`` write counter, ``turn`` number  for ever
+                              of tokens, ``open_at`` ms (closed until), ``open_why``,
+                              ``format``
+``counts``            hash    accepted, delivered, skipped, dead, discarded, in_flight     for ever
+``own``               hash    subject -> ``r:<lane>`` ready, ``d`` due, ``p:<gate>``       while it has mail
+                              parked, else the token of the turn that holds it
+``ready:<lane>``      zset    subjects that may be claimed, by order of becoming ready     while ready
+``slots``             zset    tokens of rung doorbells and live turns -> expiry ms         until expiry
+``turns``             hash    token -> subjects that the turn holds (JSON)                 the turn
+``due``               zset    subjects that wait -> until ms                               while waiting
+``mail:<subject>``    zset    deliveries of one mailbox by sequence                        until settled
+``d:<delivery>``      hash    one delivery: see `connector` *Delivery*                     until settled; dead: 30 d
+``b:<delivery>``      string  codec byte + event body                                      until settled; dead: 30 d
+``seen:<delivery>``   string  dedupe mark (1, dead, discarded)                             as its source redelivers
+``dead``              zset    dead letters by time of death                                30 d
+``fx:<effect>``       hash    intent, then effect: state, action, turn, at, remote...      30 d; messages: as links
+``links``             hash    source entity -> link JSON                                   for ever
+``back``              hash    target entity -> source entity                               for ever
+``alias``             hash    entity -> subject whose mailbox it shares                    for ever
+``gates``             hash    gate -> JSON {why, since}                                    until opened
+``gate:<gate>``       set     subjects parked behind it                                    until opened
+``cursor``            hash    where a poll resumes (JSON) by source                        for ever
+``settled``           stream  the last settled deliveries, for people                      about 10,000 rows
+``audit``             stream  the tail of the audit                                        about 20,000 rows
+====================  ======  ==========================================================  ==================
+
+Per connection (``jc:{@name}:`` + name)
+
+====================  ======  ==========================================================  ==================
+``state``             hash    closed_until ms, kind (limit, breaker, paused), why, since,  for ever
+                              opened (times in a row)
+``failing``           zset    entities that failed since the last success -> ms            until a success
+``tat:<bucket>``      string  GCRA: theoretical arrival time in microseconds               its period
+``inbox``             hash    envelope id -> raw envelope not yet accepted everywhere      until accepted
+``unread``            hash    id -> raw payloads that we could not read                    30 d, about 1,000
+``calls``             hash    number of API calls by endpoint class                        for ever
+====================  ======  ==========================================================  ==================
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+FORMAT: Final = 1
+"""Version of every stored record; N and N-1 may run together, newer is refused at start."""
+
+DEAD_DAYS: Final = 30
+INTENT_DAYS: Final = 30
+SETTLED_ROWS: Final = 10_000
+AUDIT_ROWS: Final = 20_000
+DAY_MS: Final = 86_400_000
+
+
+def connector_tag(uid: str) -> str:
+    """Return the prefix of all keys of a connector."""
+    return f"jc:{{{uid}}}:"
+
+
+def connection_tag(name: str) -> str:
+    """Return the prefix of all keys of a connection."""
+    return f"jc:{{@{name}}}:"
+
+
+def tag_of(key: str) -> str:
+    """Return the hash tag of a key: what decides on its cluster slot."""
+    return key[key.index("{") + 1 : key.index("}")]

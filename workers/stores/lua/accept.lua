@@ -1,0 +1,47 @@
+-- Store deliveries, once each, and reserve doorbells for them; with a cursor, advance it in the same
+-- commit.  Atomic because a delivery that is stored but not in a mailbox, or a cursor that runs ahead
+-- of its events, is a lost event.
+-- ARGV: revive ('1' a repeat of a dead or discarded delivery brings it back), cursor field ('' none),
+--   cursor JSON, then per delivery: id, event id, entity ref, kind, lane, key, dedupe life ms, body.
+-- Returns {w, {outcome per delivery: accepted|duplicate|revived}, {token, life}...}.
+local revives, cursor, value = ARGV[5] == '1', ARGV[6], ARGV[7]
+local outcomes, fresh = {}, 0
+for i = 8, #ARGV, 8 do
+  local id, event, entity, kind = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  local lane, key, life, body = ARGV[i + 4], ARGV[i + 5], tonumber(ARGV[i + 6]), ARGV[i + 7]
+  local seen = redis.call('GET', k('seen:' .. id))
+  local known = redis.call('EXISTS', k('d:' .. id)) == 1
+  if revives and seen == 'dead' and known then
+    redis.call('SET', k('b:' .. id), body)
+    revive(id, lane)
+    outcomes[#outcomes + 1] = 'revived'
+    fresh = fresh + 1
+  elseif (seen and not (revives and (seen == 'discarded'))) or known then
+    outcomes[#outcomes + 1] = 'duplicate'
+  else
+    if seen == 'discarded' then
+      count('discarded', -1)
+      outcomes[#outcomes + 1] = 'revived'
+    else
+      count('accepted', 1)
+      outcomes[#outcomes + 1] = 'accepted'
+    end
+    local subject = root(entity)
+    redis.call('HSET', k('d:' .. id), 'event', event, 'entity', entity, 'subject', subject, 'kind', kind,
+      'lane', lane, 'key', key, 'seq', meta('seq'), 'at', now, 'attempts', '0', 'state', 'waiting')
+    redis.call('SET', k('b:' .. id), body)
+    redis.call('SET', k('seen:' .. id), '1', 'PX', life)
+    redis.call('ZADD', k('mail:' .. subject), redis.call('HGET', k('d:' .. id), 'seq'), id)
+    count('in_flight', 1)
+    wake(subject, lane)
+    fresh = fresh + 1
+  end
+end
+if cursor ~= '' then redis.call('HSET', k('cursor'), cursor, value) end
+local got = {meta('w', fresh > 0 and 1 or 0), outcomes}
+for _ = 1, fresh do
+  local token, life = ring()
+  if not token then break end
+  got[#got + 1] = {token, life}
+end
+return got

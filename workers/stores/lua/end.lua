@@ -1,0 +1,9 @@
+-- A turn is over: what it still holds goes back untouched, its slot is handed on as a doorbell if work
+-- is left.  ARGV: turn.  Returns {token, life} or {}.
+local turn = ARGV[5]
+for _, subject in ipairs(cjson.decode(redis.call('HGET', k('turns'), turn) or '[]')) do
+  if redis.call('HGET', k('own'), subject) == turn then release(subject) end
+end
+note(turn, {})
+redis.call('ZREM', k('slots'), turn)
+return bell()

@@ -1,0 +1,18 @@
+-- Write down what is about to leave, before it leaves; the fence decides whether it may.
+-- ARGV: turn, subject, effect, action, delivery, request hash, deadline ms from now, life ms,
+--   resend ('1' after a look-up found nothing).
+-- Returns {'stale'} | {'go'} | {'done', remote, entity JSON} | {'unknown', sent at, deadline, looked up times}.
+local turn, subject, fx = ARGV[5], ARGV[6], k('fx:' .. ARGV[7])
+if not holds(turn, subject) then return {'stale'} end
+local was = redis.call('HMGET', fx, 'state', 'remote', 'entity', 'at', 'deadline', 'looks')
+if was[1] == 'done' then return {'done', was[2] or '', was[3] or ''} end
+if was[1] == 'sent' and ARGV[13] ~= '1' then
+  redis.call('HINCRBY', fx, 'looks', 1)
+  return {'unknown', tonumber(was[4]), tonumber(was[5]), tonumber(was[6] or '0')}
+end
+redis.call('HSET', fx, 'state', 'sent', 'action', ARGV[8], 'delivery', ARGV[9], 'request', ARGV[10], 'turn', turn,
+  'at', now, 'deadline', now + tonumber(ARGV[11]))
+redis.call('HINCRBY', fx, 'attempt', 1)
+redis.call('PEXPIRE', fx, tonumber(ARGV[12]))
+redis.call('ZADD', k('slots'), now + SLOT, turn)
+return {'go'}

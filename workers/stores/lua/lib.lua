@@ -1,0 +1,242 @@
+-- Shared by every delivery script.  KEYS[1] is the connector's tag, e.g. "jc:{payments-bugs}:".
+-- ARGV[1] now in ms ('' = the server's TIME), [2] concurrency, [3] life of a doorbell in ms,
+-- [4] life of a turn's slot in ms.  A script's own arguments start at ARGV[5].
+local P = KEYS[1]
+local now = tonumber(ARGV[1])
+if not now then
+  local t = redis.call('TIME')
+  now = t[1] * 1000 + math.floor(t[2] / 1000)
+end
+local conc, RING, SLOT = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local LANES = {'live', 'replay', 'backfill'}
+local RANK = {live = 1, replay = 2, backfill = 3}
+
+local function k(name) return P .. name end
+local function meta(field, by) return redis.call('HINCRBY', k('meta'), field, by or 1) end
+local function count(field, by) redis.call('HINCRBY', k('counts'), field, by) end
+local function prune() redis.call('ZREMRANGEBYSCORE', k('slots'), '-inf', now) end
+local function is_open() return tonumber(redis.call('HGET', k('meta'), 'open_at') or '0') <= now end
+
+local function waiting()
+  local n = 0
+  for _, lane in ipairs(LANES) do n = n + redis.call('ZCARD', k('ready:' .. lane)) end
+  return n
+end
+
+-- Reserve a slot for a doorbell.  Returns token and life in ms, or nothing.  While nobody answers,
+-- the life (and so the interval of ringing again) doubles, up to 32 times.
+local function ring()
+  prune()
+  local slots = redis.call('ZRANGE', k('slots'), 0, -1)
+  if #slots >= conc or not is_open() then return nil end
+  -- No more doorbells out than there are subjects to look at.
+  local out = 0
+  for _, token in ipairs(slots) do
+    if string.sub(token, 1, 1) == 'b' then out = out + 1 end
+  end
+  if out >= waiting() then return nil end
+  local unanswered = meta('unanswered') - 1
+  local life = RING * math.min(32, 2 ^ math.floor(unanswered / conc))
+  local token = 'b' .. meta('turn')
+  redis.call('ZADD', k('slots'), now + life, token)
+  return token, life
+end
+
+local function bell()
+  local token, life = ring()
+  if token then return {token, life} end
+  return {}
+end
+
+local function set_ready(subject, lane)
+  redis.call('ZADD', k('ready:' .. lane), meta('order'), subject)
+  redis.call('HSET', k('own'), subject, 'r:' .. lane)
+end
+
+-- A delivery came into a mailbox: make its subject ready unless somebody will look at it anyway.
+local function wake(subject, lane)
+  local owner = redis.call('HGET', k('own'), subject)
+  if not owner then
+    set_ready(subject, lane)
+  elseif string.sub(owner, 1, 2) == 'r:' then
+    local at = string.sub(owner, 3)
+    if RANK[lane] < RANK[at] then
+      redis.call('ZREM', k('ready:' .. at), subject)
+      set_ready(subject, lane)
+    end
+  end
+end
+
+-- The best lane among the first letters of a mailbox.
+local function lane_of(subject)
+  local best = 3
+  for _, id in ipairs(redis.call('ZRANGE', k('mail:' .. subject), 0, 31)) do
+    local rank = RANK[redis.call('HGET', k('d:' .. id), 'lane') or 'live'] or 1
+    if rank < best then best = rank end
+    if best == 1 then break end
+  end
+  return LANES[best]
+end
+
+local function root(entity)
+  local at = entity
+  for _ = 1, 4 do
+    local up = redis.call('HGET', k('alias'), at)
+    if not up or up == at then return at end
+    at = up
+  end
+  return at
+end
+
+-- Give a subject up: back into its lane, or out of the books when its mailbox is empty.  Letters of
+-- an entity that has been linked to another subject move over to that one's mailbox.
+local function release(subject)
+  local home = root(subject)
+  if home ~= subject then
+    for _, id in ipairs(redis.call('ZRANGE', k('mail:' .. subject), 0, -1)) do
+      redis.call('ZADD', k('mail:' .. home), redis.call('HGET', k('d:' .. id), 'seq'), id)
+      redis.call('HSET', k('d:' .. id), 'subject', home)
+    end
+    redis.call('DEL', k('mail:' .. subject))
+    redis.call('HDEL', k('own'), subject)
+    if redis.call('EXISTS', k('mail:' .. home)) == 1 then wake(home, lane_of(home)) end
+  elseif redis.call('EXISTS', k('mail:' .. subject)) == 1 then
+    set_ready(subject, lane_of(subject))
+  else
+    redis.call('HDEL', k('own'), subject)
+  end
+end
+
+local function alive(turn)
+  local expiry = redis.call('ZSCORE', k('slots'), turn)
+  return expiry and tonumber(expiry) > now
+end
+
+-- The fence: this turn still holds this subject.
+local function holds(turn, subject)
+  return redis.call('HGET', k('own'), subject) == turn and alive(turn)
+end
+
+local function note(turn, subjects)
+  if #subjects == 0 then redis.call('HDEL', k('turns'), turn)
+  else redis.call('HSET', k('turns'), turn, cjson.encode(subjects)) end
+end
+
+-- Which lane to serve: live first, but every 4th claim starts with replay and every 8th with
+-- backfill, so that none starves.
+local function pop()
+  local n = meta('claims')
+  local order = LANES
+  if n % 8 == 0 then order = {'backfill', 'replay', 'live'}
+  elseif n % 4 == 0 then order = {'replay', 'live', 'backfill'} end
+  for _, lane in ipairs(order) do
+    local got = redis.call('ZPOPMIN', k('ready:' .. lane))
+    if got[1] then return got[1], lane end
+  end
+end
+
+-- Move up to `most` ready subjects into the turn; gives the slot back in the same script that sees
+-- the lanes empty or the connector closed (as two steps it loses wake-ups).
+-- Returns {status, open_at, {subject, lane, {id, field, value..., body}...}...}.
+local function take(turn, most, letters)
+  if not alive(turn) then return {'gone', 0} end
+  if not is_open() then
+    redis.call('ZREM', k('slots'), turn)
+    note(turn, {})
+    return {'closed', tonumber(redis.call('HGET', k('meta'), 'open_at'))}
+  end
+  local got, held = {'work', 0}, {}
+  while #held < most do
+    local subject, lane = pop()
+    if not subject then break end
+    local ids = redis.call('ZRANGE', k('mail:' .. subject), 0, letters - 1)
+    if #ids == 0 then
+      redis.call('HDEL', k('own'), subject)
+    else
+      redis.call('HSET', k('own'), subject, turn)
+      held[#held + 1] = subject
+      local box = {subject, lane}
+      local entities = {}
+      for _, id in ipairs(ids) do
+        local fields = redis.call('HGETALL', k('d:' .. id))
+        local letter = {id, redis.call('GET', k('b:' .. id)) or ''}
+        for i = 1, #fields do letter[#letter + 1] = fields[i] end
+        for i = 1, #fields, 2 do
+          if fields[i] == 'entity' then entities[fields[i + 1]] = true end
+        end
+        box[#box + 1] = letter
+      end
+      local links = {}
+      for entity, _ in pairs(entities) do
+        local link = redis.call('HGET', k('links'), entity)
+        if link then links[#links + 1] = entity; links[#links + 1] = link end
+      end
+      table.insert(box, 3, links)
+      got[#got + 1] = box
+    end
+  end
+  if #held == 0 then
+    redis.call('ZREM', k('slots'), turn)
+    note(turn, {})
+    return {'empty', 0}
+  end
+  redis.call('ZADD', k('slots'), now + SLOT, turn)
+  note(turn, held)
+  return got
+end
+
+local function audit(row)
+  redis.call('XADD', k('audit'), 'MAXLEN', '~', '20000', '*', 'row', row, 'w', meta('w', 0), 'at', now)
+end
+
+-- A letter leaves the books for good (delivered, skipped, discarded).
+local function strike(id, outcome, reason, field)
+  local d = redis.call('HMGET', k('d:' .. id), 'subject', 'event', 'kind', 'key', 'at', 'entity', 'attempts')
+  redis.call('ZREM', k('mail:' .. d[1]), id)
+  redis.call('DEL', k('d:' .. id), k('b:' .. id))
+  count(field, 1)
+  redis.call('XADD', k('settled'), 'MAXLEN', '~', '10000', '*', 'id', id, 'outcome', outcome, 'reason', reason,
+    'event', d[2] or '', 'kind', d[3] or '', 'key', d[4] or '', 'accepted', d[5] or '', 'entity', d[6] or '',
+    'attempts', d[7] or '0', 'at', now)
+end
+
+-- A day longer than the retention (trim.lua), so that a letter never expires uncounted.
+local DEAD_MS = 31 * 86400000
+-- A letter needs a person: it keeps its place (seq), its body and its history.
+local function bury(id, fields)
+  local subject = redis.call('HGET', k('d:' .. id), 'subject')
+  redis.call('ZREM', k('mail:' .. subject), id)
+  redis.call('HSET', k('d:' .. id), 'state', 'dead', 'died', now)
+  for name, value in pairs(fields) do redis.call('HSET', k('d:' .. id), name, value) end
+  redis.call('PEXPIRE', k('d:' .. id), DEAD_MS)
+  redis.call('PEXPIRE', k('b:' .. id), DEAD_MS)
+  redis.call('ZADD', k('dead'), now, id)
+  if redis.call('EXISTS', k('seen:' .. id)) == 1 then redis.call('SET', k('seen:' .. id), 'dead', 'KEEPTTL') end
+  count('dead', 1)
+  count('in_flight', -1)
+end
+
+-- Back into its mailbox at its original place.
+local function revive(id, lane)
+  redis.call('ZREM', k('dead'), id)
+  redis.call('PERSIST', k('d:' .. id))
+  redis.call('PERSIST', k('b:' .. id))
+  local subject = root(redis.call('HGET', k('d:' .. id), 'entity'))
+  redis.call('HSET', k('d:' .. id), 'state', 'waiting', 'attempts', '0', 'crashes', '0', 'lane', lane, 'subject', subject)
+  redis.call('HINCRBY', k('d:' .. id), 'replays', 1)
+  if redis.call('EXISTS', k('seen:' .. id)) == 1 then redis.call('SET', k('seen:' .. id), '1', 'KEEPTTL') end
+  redis.call('ZADD', k('mail:' .. subject), redis.call('HGET', k('d:' .. id), 'seq'), id)
+  count('dead', -1)
+  count('in_flight', 1)
+  wake(subject, lane)
+end
+
+local function open_gate(gate)
+  local subjects = redis.call('SMEMBERS', k('gate:' .. gate))
+  redis.call('DEL', k('gate:' .. gate))
+  redis.call('HDEL', k('gates'), gate)
+  for _, subject in ipairs(subjects) do
+    if redis.call('HGET', k('own'), subject) == 'p:' .. gate then release(subject) end
+  end
+  return #subjects
+end

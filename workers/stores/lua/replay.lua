@@ -1,0 +1,20 @@
+-- Bring dead letters back, each at its original place, once however often it is asked for.
+-- ARGV: lane, audit row, then delivery ids.  Returns {replayed ids..., {token, life}...} as
+-- {{ids}, {token, life}...}.
+local back = {}
+for i = 7, #ARGV do
+  local id = ARGV[i]
+  if redis.call('ZSCORE', k('dead'), id) and redis.call('EXISTS', k('d:' .. id)) == 1 then
+    revive(id, ARGV[5])
+    open_gate('dead-' .. id)
+    back[#back + 1] = id
+  end
+end
+if #back > 0 then meta('w'); audit(ARGV[6]) end
+local got = {back}
+while true do
+  local token, life = ring()
+  if not token then break end
+  got[#got + 1] = {token, life}
+end
+return got

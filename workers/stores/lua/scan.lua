@@ -1,0 +1,41 @@
+-- Put right whatever time or a crash left behind: subjects of dead turns are freed, those whose wait is
+-- over become ready, free slots get doorbells.  Idempotent; any worker may run it at any time.
+-- ARGV: crashes until a letter is dead, least ms between two scans.
+-- Returns {freed, due, {token, life}...}.
+if redis.call('SET', k('scanned'), '1', 'PX', ARGV[6], 'NX') == false then return {0, 0} end
+prune()
+local freed, due = 0, 0
+local turns = redis.call('HGETALL', k('turns'))
+for i = 1, #turns, 2 do
+  if not alive(turns[i]) then
+    for _, subject in ipairs(cjson.decode(turns[i + 1])) do
+      if redis.call('HGET', k('own'), subject) == turns[i] then
+        local id = redis.call('ZRANGE', k('mail:' .. subject), 0, 0)[1]
+        if id then
+          local crashes = redis.call('HINCRBY', k('d:' .. id), 'crashes', 1)
+          if crashes >= tonumber(ARGV[5]) then
+            bury(id, {error = 'Crash', cause = 'worker_crash', message =
+              'The worker died ' .. crashes .. ' times while it held this delivery.'})
+          end
+        end
+        release(subject)
+        freed = freed + 1
+      end
+    end
+    redis.call('HDEL', k('turns'), turns[i])
+  end
+end
+for _, subject in ipairs(redis.call('ZRANGEBYSCORE', k('due'), '-inf', now, 'LIMIT', 0, 500)) do
+  redis.call('ZREM', k('due'), subject)
+  if redis.call('HGET', k('own'), subject) == 'd' then
+    release(subject)
+    due = due + 1
+  end
+end
+local got = {freed, due}
+while true do
+  local token, life = ring()
+  if not token then break end
+  got[#got + 1] = {token, life}
+end
+return got

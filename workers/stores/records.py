@@ -1,0 +1,238 @@
+"""Turn events, links and deliveries into bytes and back; every record says its format in its first byte."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+import zstandard
+
+from connector.event import Entity, Event, EventId, Kind
+from connector.link import Link
+
+RAW: Final = b"\x00"
+ZSTD: Final = b"\x01"
+_WORTH_IT: Final = 512
+"""Bytes below which compressing costs more than it saves."""
+
+
+class UnknownFormat(Exception):
+    """A record was written by a newer version of the product; it is left alone."""
+
+
+def compress(document: bytes) -> bytes:
+    """Put the codec byte in front of ``document``, compressed where that is worth it."""
+    if len(document) < _WORTH_IT:
+        return RAW + document
+    # A compressor is not safe to share between threads; making one costs about a microsecond.
+    return ZSTD + zstandard.ZstdCompressor(level=1).compress(document)
+
+
+def expand(record: bytes) -> bytes:
+    """Undo `compress`; raises `UnknownFormat`."""
+    if record[:1] == RAW:
+        return record[1:]
+    if record[:1] == ZSTD:
+        return zstandard.ZstdDecompressor().decompress(record[1:], max_output_size=64 * 1024 * 1024)
+    message = f"record of unknown format {record[:1]!r}"
+    raise UnknownFormat(message)
+
+
+def pack_event(event: Event) -> bytes:
+    """Return the body of a delivery."""
+    entity = event.entity
+    return compress(
+        orjson.dumps(
+            {
+                "v": 1,
+                "id": event.id,
+                "kind": event.kind.value,
+                "entity": [entity.connection, entity.type, entity.id, entity.key, entity.url, entity.scope],
+                "at": event.at.isoformat(),
+                "data": event.data,
+                "sub": event.sub,
+                "actor": event.actor,
+                "change": event.change,
+                "raw": event.raw,
+                "partial": event.partial,
+                "marker": event.marker,
+                "origin": event.origin,
+            },
+        ),
+    )
+
+
+def unpack_event(record: bytes) -> Event:
+    """Undo `pack_event`; raises `UnknownFormat`."""
+    got = orjson.loads(expand(record))
+    if got["v"] != 1:
+        message = f"event of unknown version {got['v']!r}"
+        raise UnknownFormat(message)
+    return Event(
+        id=EventId(got["id"]),
+        kind=Kind(got["kind"]),
+        entity=Entity(*got["entity"]),
+        at=datetime.fromisoformat(got["at"]),
+        data=got["data"],
+        sub=got["sub"],
+        actor=got["actor"],
+        change=got["change"],
+        raw=got["raw"],
+        partial=got["partial"],
+        marker=got["marker"],
+        origin=got["origin"],
+    )
+
+
+def pack_link(link: Link) -> str:
+    """Return a link as JSON text; it is read by people and by `rebuild`, so it is not compressed."""
+    return orjson.dumps(
+        {
+            "v": 1,
+            "source": link.source,
+            "target": link.target,
+            "key": link.key,
+            "url": link.url,
+            "scope": link.scope,
+            "base": link.base,
+            "kept": link.kept,
+            "extra": link.extra,
+        },
+    ).decode()
+
+
+def unpack_link(record: bytes | str) -> Link:
+    """Undo `pack_link`; raises `UnknownFormat`."""
+    got = orjson.loads(record)
+    if got.pop("v") != 1:
+        message = "link of unknown version"
+        raise UnknownFormat(message)
+    return Link(**got)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A delivery as it lies in its mailbox: one event for one connector, with its history so far.
+
+    ``seq`` is its place for ever; ``at`` the time of acceptance in ms; ``fields`` whatever else its
+    hash holds (error, message, cause, log).
+    """
+
+    id: str
+    event: str
+    entity: str
+    kind: str
+    lane: str
+    key: str
+    seq: int
+    at: int
+    attempts: int
+    state: str
+    body: bytes = b""
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, delivery: str, body: bytes, pairs: Mapping[str, str]) -> Letter:
+        """Build a letter from its hash."""
+        return cls(
+            id=delivery,
+            event=pairs.get("event", ""),
+            entity=pairs.get("entity", ""),
+            kind=pairs.get("kind", ""),
+            lane=pairs.get("lane", "live"),
+            key=pairs.get("key", ""),
+            seq=int(pairs.get("seq", 0)),
+            at=int(float(pairs.get("at", 0))),
+            attempts=int(pairs.get("attempts", 0)),
+            state=pairs.get("state", ""),
+            body=body,
+            fields=pairs,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A subject that a turn holds, with its letters in order and the links of their entities."""
+
+    subject: str
+    lane: str
+    links: Mapping[str, Link]
+    letters: tuple[Letter, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bell:
+    """A doorbell to ring: the slot reserved for it and the life of that reservation in ms."""
+
+    token: str
+    life: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a claim brought: ``status`` is ``work``, ``empty``, ``closed`` (until ``open_at`` ms) or ``gone``."""
+
+    status: str
+    open_at: int = 0
+    boxes: tuple[Box, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What the books said when a write was announced.
+
+    ``answer``: ``go`` (send), ``done`` (sent before: ``remote``, ``entity``), ``unknown`` (sent before,
+    outcome not known: ``at``, ``deadline`` ms, ``looks``), ``stale`` (no longer ours).
+    """
+
+    answer: str
+    remote: str = ""
+    entity: str = ""
+    at: int = 0
+    deadline: int = 0
+    looks: int = 0
+
+
+@dataclass(slots=True)
+class Settlement:
+    """What became of a subject's letters, in one commit; see ``lua/settle.lua``."""
+
+    settle: list[tuple[str, str, str]] = field(default_factory=list)
+    bury: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    failed: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    done: list[tuple[str, str, str, int]] = field(default_factory=list)
+    forget: list[str] = field(default_factory=list)
+    links: list[tuple[str, str, str]] = field(default_factory=list)
+    aliases: list[str] = field(default_factory=list)
+    unlinks: list[tuple[str, str]] = field(default_factory=list)
+    audit: list[str] = field(default_factory=list)
+    next: str = "go"
+    delay: int = 0
+    gate: str = ""
+    why: str = ""
+
+    def pack(self) -> bytes:
+        """Return the argument of the script; empty members are left out."""
+        what: dict[str, Any] = {
+            name: value
+            for name in (
+                "settle",
+                "bury",
+                "failed",
+                "done",
+                "forget",
+                "links",
+                "aliases",
+                "unlinks",
+                "audit",
+                "delay",
+                "gate",
+                "why",
+            )
+            if (value := getattr(self, name))
+        }
+        what["next"] = self.next
+        return orjson.dumps(what)

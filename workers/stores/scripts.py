@@ -1,0 +1,56 @@
+"""Run the Lua scripts: one round trip each, loaded again where a server has forgotten them."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+from redis.exceptions import NoScriptError
+
+_CONNECTION: Final = frozenset({"take_tokens", "fail", "succeed", "close_connection"})
+
+
+@cache
+def text_of(name: str) -> str:
+    """Return a script with the library it is written on."""
+    folder = files("workers.stores") / "lua"
+    library = "connection" if name in _CONNECTION else "lib"
+    return (folder / f"{library}.lua").read_text() + (folder / f"{name}.lua").read_text()
+
+
+@cache
+def sha_of(name: str) -> str:
+    """Return the name a server knows the script by."""
+    return hashlib.sha1(text_of(name).encode(), usedforsecurity=False).hexdigest()
+
+
+def run(client: Redis, name: str, tag: str, *arguments: Any) -> Any:
+    """Run script ``name`` on the keys under ``tag``; arguments are as its head says."""
+    try:
+        return client.execute_command("EVALSHA", sha_of(name), 1, tag, *arguments)  # type: ignore[no-untyped-call]
+    except NoScriptError:
+        return client.execute_command("EVAL", text_of(name), 1, tag, *arguments)  # type: ignore[no-untyped-call]
+
+
+async def run_many(client: AsyncRedis, calls: list[tuple[str, str, tuple[Any, ...]]]) -> list[Any]:
+    """Run many (script, tag, arguments) in one round trip; a failing one gives its exception."""
+    got = await _pipelined(client, calls)
+    missing = [number for number, answer in enumerate(got) if isinstance(answer, NoScriptError)]
+    if missing:
+        for name in {calls[number][0] for number in missing}:
+            await client.script_load(text_of(name))
+        again = await _pipelined(client, [calls[number] for number in missing])
+        for number, answer in zip(missing, again, strict=True):
+            got[number] = answer
+    return got
+
+
+async def _pipelined(client: AsyncRedis, calls: list[tuple[str, str, tuple[Any, ...]]]) -> list[Any]:
+    pipeline = client.pipeline(transaction=False)
+    for name, tag, arguments in calls:
+        pipeline.execute_command("EVALSHA", sha_of(name), 1, tag, *arguments)  # type: ignore[no-untyped-call]
+    return list(await pipeline.execute(raise_on_error=False))
