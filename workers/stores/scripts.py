@@ -52,5 +52,5 @@ async def run_many(client: AsyncRedis, calls: list[tuple[str, str, tuple[Any, ..
 async def _pipelined(client: AsyncRedis, calls: list[tuple[str, str, tuple[Any, ...]]]) -> list[Any]:
     pipeline = client.pipeline(transaction=False)
     for name, tag, arguments in calls:
-        pipeline.execute_command("EVALSHA", sha_of(name), 1, tag, *arguments)  # type: ignore[no-untyped-call]
+        pipeline.execute_command("EVALSHA", sha_of(name), 1, tag, *arguments)
     return list(await pipeline.execute(raise_on_error=False))
