@@ -51,7 +51,7 @@ class Marker:
 class Link:
     """``source`` here is ``target`` there; both are entity refs like ``jira:issue:10234``.
 
-    ``key``/``url`` are the target's, for people.  ``base`` holds, per target field, the native value
+    ``key``, ``url`` and ``scope`` are the target's as they last were, ``source_*`` the source's.  ``base`` holds, per target field, the native value
     we last wrote and the target kept; ``kept`` holds, per vocabulary key of the *target*, the value
     that write left there, so that the echo of it is known by value.
     """
@@ -61,6 +61,9 @@ class Link:
     key: str = ""
     url: str = ""
     scope: str = ""
+    source_key: str = ""
+    source_url: str = ""
+    source_scope: str = ""
     base: Mapping[str, Any] = field(default_factory=dict)
     kept: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,58 @@
+"""Find the connectors that want an event, and say of the others why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from connector.config import Config, Connector
+from connector.event import Event, Kind
+from connector.planning import Tools, filtered
+from connector.system import System
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One connector's answer to an event.
+
+    ``reason`` is "" when it takes the event.  ``follows`` says that only an entity it has linked
+    already (or is about to) makes it take the event, because the connector's ``when:`` does not hold
+    for it any more: a label taken off must not stop an issue half-way.
+    """
+
+    connector: Connector
+    reason: str = ""
+    follows: bool = False
+
+
+def routes(config: Config, systems: Mapping[str, System], event: Event, tools: Tools) -> Iterator[Route]:
+    """Yield a route for every connector whose source is the event's connection."""
+    for connector in config.connectors.values():
+        if connector.source.connection == event.entity.connection:
+            yield _route(connector, systems[config.connections[connector.source.connection].system], event, tools)
+
+
+def _route(connector: Connector, system: System, event: Event, tools: Tools) -> Route:
+    if event.kind is Kind.OTHER:
+        return Route(connector, "nothing that a connector can use")
+    if reason := system.selects(connector.source.settings, event):
+        return Route(connector, reason)
+    when = connector.when
+    if when.events and event.kind not in when.events:
+        return Route(connector, f"when.events does not name {event.kind}")
+    if event.kind.value.startswith("pull_request.") and connector.references is None:
+        return Route(connector, "the connector has no references: block for pull requests")
+    if event.kind in _COMMENTS and not connector.comments.copied and not _has_message(connector, event):
+        return Route(connector, "comments are not copied")
+    if event.partial:
+        return Route(connector)  # its values are not to be believed yet: planning decides
+    if reason := filtered(connector, event, tools):
+        return Route(connector, reason if not connector.creates else "", follows=connector.creates)
+    return Route(connector)
+
+
+_COMMENTS = frozenset({Kind.COMMENT_CREATED, Kind.COMMENT_UPDATED, Kind.COMMENT_DELETED})
+
+
+def _has_message(connector: Connector, event: Event) -> bool:
+    return any(not message.on or event.kind in message.on for message in connector.messages)
