@@ -173,7 +173,9 @@ class Hook:
     """A webhook to deliver: POST ``body`` with ``headers`` to whoever subscribed.
 
     The server posts it and repeats it after each of ``retries`` while the answer is one of
-    ``retry_on`` (or there is none); ``headers_on_retry`` are added then.
+    ``retry_on`` (or there is none); ``headers_on_retry`` are added then.  A vendor that signs each
+    attempt anew or counts them gives ``again``: (time, number of the repeat from 1, why: ``timeout``,
+    ``connection`` or ``status``) -> the headers of that repeat, laid over the first ones.
     """
 
     name: str
@@ -182,6 +184,7 @@ class Hook:
     retries: tuple[timedelta, ...] = ()
     retry_on: frozenset[int] = frozenset()
     headers_on_retry: Mapping[str, str] = field(default_factory=dict)
+    again: Callable[[datetime, int, str], Mapping[str, str]] | None = None
 
 
 class Sandbox(Protocol):
