@@ -46,6 +46,10 @@ class ConnectorError(Exception):
         super().__init__(message)
         self.cause = cause or (str(status) if status is not None else type(self).__name__.lower())
         self.status = status
+        self.connection = ""
+        """The connection that was being called; set by the transport."""
+        self.exchange: Mapping[str, object] = {}
+        """Request and answer, redacted, for the attempt log; set by the transport."""
 
 
 class Retryable(ConnectorError):

@@ -51,9 +51,10 @@ class Marker:
 class Link:
     """``source`` here is ``target`` there; both are entity refs like ``jira:issue:10234``.
 
-    ``key``, ``url`` and ``scope`` are the target's as they last were, ``source_*`` the source's.  ``base`` holds, per target field, the native value
-    we last wrote and the target kept; ``kept`` holds, per vocabulary key of the *target*, the value
-    that write left there, so that the echo of it is known by value.
+    ``key``, ``url`` and ``scope`` are the target's as they last were, ``source_*`` the source's.
+    ``base`` holds, per target field, the native value we last wrote and the target kept; ``kept``
+    holds, per vocabulary key of the *target*, the value that write left there, so that the echo of it
+    is known by value.
     """
 
     source: str

@@ -211,7 +211,10 @@ class System:
     {"jql": str}.
     ``complete(site, event)`` -> the event with what it lacked (rich body, marker, full entity) as the
     system holds it now; None where the item is gone.
-    ``find(site, source, text)`` -> the newest state event of the item a person named by key or URL.
+    ``find(site, source, text)`` -> the newest state event of the item a person named by key or URL;
+    ``source`` is None where the system is looked into as a target.
+    ``matches(site, query, event)`` -> whether the item satisfies a query in the system's own language
+    (``when.jql``); None where the system has none.
     ``blind_spots`` what polling alone cannot see, one sentence each (shown by ``connector check``).
     ``redelivers`` for how long the source may send the same webhook again: dedupe marks live as long.
     ``markers_inline`` True where `receive` already sees our markers (GitHub body, Slack metadata).
@@ -233,6 +236,7 @@ class System:
     selects: Callable[[Any, Event], str]
     complete: Callable[[Site, Event], Event | None]
     find: Callable[[Site, Any, str], Event]
+    matches: Callable[[Site, str, Event], bool] | None = None
     poll: Callable[[Site, Any, Mapping[str, Any], datetime], Page] | None = None
     backfill: Callable[[Site, Any, Mapping[str, Any], Mapping[str, Any]], Page] | None = None
     target: Target | None = None

@@ -38,7 +38,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What an accept did: per delivery ``accepted``, ``duplicate`` or ``revived``; bells to ring; write count."""
+    """What an accept did: per delivery ``accepted``, ``duplicate``, ``revived`` or ``filtered``; bells to ring; write count."""
 
     outcomes: tuple[str, ...]
     bells: tuple[Bell, ...]
@@ -57,6 +57,8 @@ class Fresh:
     body: bytes
     lane: str = "live"
     life: int = 7 * DAY_MS
+    follows: bool = False
+    """Take it only where its entity is linked already, or is about to be."""
 
 
 class Deliveries:
@@ -100,7 +102,7 @@ class Deliveries:
         """Return the arguments of ``accept``, for a caller that pipelines it."""
         flat: list[Any] = []
         for one in fresh:
-            flat += (one.id, one.event, one.entity, one.kind, one.lane, one.key, one.life, one.body)
+            flat += (one.id, one.event, one.entity, one.kind, one.lane, one.key, one.life, int(one.follows), one.body)
         field, value = (cursor[0], orjson.dumps(cursor[1])) if cursor else ("", "")
         return (*self.head(), "1" if revive else "0", field, value, *flat)
 

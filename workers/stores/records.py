@@ -208,10 +208,12 @@ class Settlement:
     failed: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     done: list[tuple[str, str, str, int]] = field(default_factory=list)
     forget: list[str] = field(default_factory=list)
-    links: list[tuple[str, str, str]] = field(default_factory=list)
+    links: list[tuple[str, str, str, bool]] = field(default_factory=list)
     aliases: list[str] = field(default_factory=list)
     unlinks: list[tuple[str, str]] = field(default_factory=list)
     audit: list[str] = field(default_factory=list)
+    recorded: list[str] = field(default_factory=list)
+    """Audit rows that an earlier commit of the same work has stored; not sent again."""
     next: str = "go"
     delay: int = 0
     gate: str = ""

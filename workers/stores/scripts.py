@@ -10,6 +10,9 @@ from typing import Any, Final
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import NoScriptError
+from redis.exceptions import RedisError as StoreError
+
+__all__ = ["StoreError", "run", "run_many", "sha_of", "text_of"]
 
 _CONNECTION: Final = frozenset({"take_tokens", "fail", "succeed", "close_connection"})
 

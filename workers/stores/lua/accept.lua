@@ -2,13 +2,14 @@
 -- commit.  Atomic because a delivery that is stored but not in a mailbox, or a cursor that runs ahead
 -- of its events, is a lost event.
 -- ARGV: revive ('1' a repeat of a dead or discarded delivery brings it back), cursor field ('' none),
---   cursor JSON, then per delivery: id, event id, entity ref, kind, lane, key, dedupe life ms, body.
--- Returns {w, {outcome per delivery: accepted|duplicate|revived}, {token, life}...}.
+--   cursor JSON, then per delivery: id, event id, entity ref, kind, lane, key, dedupe life ms,
+--   follows ('1': only where the entity is linked or has mail), body.
+-- Returns {w, {outcome per delivery: accepted|duplicate|revived|filtered}, {token, life}...}.
 local revives, cursor, value = ARGV[5] == '1', ARGV[6], ARGV[7]
 local outcomes, fresh = {}, 0
-for i = 8, #ARGV, 8 do
+for i = 8, #ARGV, 9 do
   local id, event, entity, kind = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-  local lane, key, life, body = ARGV[i + 4], ARGV[i + 5], tonumber(ARGV[i + 6]), ARGV[i + 7]
+  local lane, key, life, body = ARGV[i + 4], ARGV[i + 5], tonumber(ARGV[i + 6]), ARGV[i + 8]
   local seen = redis.call('GET', k('seen:' .. id))
   local known = redis.call('EXISTS', k('d:' .. id)) == 1
   if revives and seen == 'dead' and known then
@@ -18,6 +19,10 @@ for i = 8, #ARGV, 8 do
     fresh = fresh + 1
   elseif (seen and not (revives and (seen == 'discarded'))) or known then
     outcomes[#outcomes + 1] = 'duplicate'
+  elseif ARGV[i + 7] == '1' and redis.call('HEXISTS', k('links'), entity) == 0
+    and redis.call('EXISTS', k('mail:' .. root(entity))) == 0 then
+    count('filtered', 1)
+    outcomes[#outcomes + 1] = 'filtered'
   else
     if seen == 'discarded' then
       count('discarded', -1)

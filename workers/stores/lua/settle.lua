@@ -6,7 +6,7 @@
 --   settle: [[id, "delivered"|"skipped", reason]...], bury: [[id, {field: text}]...],
 --   failed: [[id, {field: text}]...]     (an attempt counted, unless field "free" is set),
 --   done: [[effect, remote, entity JSON, life ms]...], forget: [effect...],
---   links: [[source, target, link JSON]...], aliases: [target...], unlinks: [[source, target]...],
+--   links: [[source, target, link JSON, found from the target's side too?]...], aliases: [target...], unlinks: [[source, target]...],
 --   audit: [row...],
 --   next: "go"|"keep"|"due"|"park", delay: ms, gate: name, why: text }
 -- Returns {'stale'} or {'ok', w} followed by what claim returns.
@@ -27,7 +27,7 @@ for _, row in ipairs(what.unlinks or {}) do
 end
 for _, row in ipairs(what.links or {}) do
   redis.call('HSET', k('links'), row[1], row[3])
-  redis.call('HSETNX', k('back'), row[2], row[1])
+  if row[4] then redis.call('HSETNX', k('back'), row[2], row[1]) end
 end
 -- Both sides share one mailbox from here on; whoever linked first gives it its name.  Only when the
 -- subject is let go: earlier, its next letter could be drained elsewhere while this turn still writes.

@@ -1,0 +1,301 @@
+"""Make one attempt at one delivery: know the entity, plan, write, and note what is now true."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from connector.config import Config, Connector, Mode
+from connector.errors import Rejected
+from connector.event import Entity, Event
+from connector.link import Link
+from connector.planning import (
+    Append,
+    Known,
+    Plan,
+    based,
+    creation,
+    difference,
+    marker_for,
+    mirrored,
+    plan,
+    relation_of,
+    siblings,
+    target_entity,
+)
+from connector.ports import Site
+from connector.system import Action, Change, Shaped, System, Target, Written
+from workers.desk import Desk
+from workers.stores.deliveries import Deliveries
+from workers.stores.records import Box, Letter, Settlement, pack_link
+from workers.writing import Pen
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a delivery ended: ``delivered`` or ``skipped``, why, and whether anything was written."""
+
+    outcome: str
+    reason: str = ""
+    wrote: int = 0
+
+
+class Attempt:
+    """One attempt; what it learns gathers in ``book``, which the turn settles."""
+
+    def __init__(
+        self,
+        *,
+        desk: Desk,
+        config: Config,
+        connector: Connector,
+        store: Deliveries,
+        turn: str,
+        box: Box,
+        letter: Letter,
+        event: Event,
+        book: Settlement,
+    ) -> None:
+        self.desk, self.config, self.connector = desk, config, connector
+        self.event, self.book, self.store, self.letter = event, book, store, letter
+        self.box = box
+        self.until = desk.ticks() + desk.call.total_seconds()
+        self.source: System = desk.system_of(config, connector.source.connection)
+        target_system = desk.system_of(config, connector.target.connection)
+        if target_system.target is None:
+            message = f"{target_system.title} cannot be written to"
+            raise Rejected(message, cause="no_target")
+        self.target_system = target_system
+        self.target: Target = target_system.target
+        self.settings: Any = connector.target.settings
+        self.there: Site = desk.site(connector.target.connection, self.until)
+        self.pen = Pen(
+            store=store,
+            turn=turn,
+            subject=box.subject,
+            delivery=letter.id,
+            site=self.there,
+            target=self.target,
+            settings=self.settings,
+            budget=desk.call,
+            book=book,
+        )
+        self.link: Link | None = None
+        self.wrote = 0
+        self.would: list[str] = []
+
+    def deliver(self) -> Result:
+        """Bring about what the event wants; raises a `ConnectorError` or `writing.Fenced`."""
+        known = self._know()
+        event = self._read_again(known)
+        if event is None:
+            return Result("skipped", "gone at its source")
+        self.event = event
+        wanted = plan(
+            self.connector,
+            event,
+            known,
+            self.desk.tools,
+            instance=self.config.instance,
+            now=self.desk.now(),
+        )
+        if wanted.skip:
+            return Result("skipped", wanted.skip)
+        if self.connector.when.jql and not known.link and not self._matches():
+            return Result("skipped", "filtered: when.jql")
+        self.link = known.link
+        if wanted.named:
+            for key in wanted.named:
+                self._refer(key, wanted)
+        else:
+            self._bring_state(wanted)
+            for append in wanted.appends:
+                self._append(append)
+        if self.link is not None:
+            self.book.aliases.append(self.link.target)
+        return self._result(wanted)
+
+    def _result(self, wanted: Plan) -> Result:
+        if self.would:
+            return Result("skipped", "shadow: would " + ", ".join(self.would))
+        if self.wrote:
+            return Result("delivered", "; ".join(wanted.losses), self.wrote)
+        return Result("skipped", "echo: our own change coming back" if wanted.adopt else "nothing to change")
+
+    # --- knowing ------------------------------------------------------------------------------------
+    def _know(self) -> Known:
+        entity = self.event.entity
+        link = self.box.links.get(entity.ref)
+        kept: Mapping[str, Any] = {}
+        for other, reverse in siblings(self.config, self.connector):
+            books = self.desk.deliveries(other)
+            if reverse:
+                back = books.link_back(entity.ref)
+                if back is not None:
+                    kept = back.kept or kept
+                    link = link or mirrored(back)
+            elif link is None:
+                ahead = books.link(entity.ref)
+                link = replace(ahead, base={}, kept={}) if ahead else None
+        return Known(link, kept)
+
+    def _read_again(self, known: Known) -> Event | None:
+        event = self.event
+        replayed = self.letter.fields.get("replays") and event.kind.is_state
+        ring = known.link is None and not self.source.markers_inline and event.kind.is_state and self._ring()
+        if not (event.partial or replayed or ring):
+            return event
+        here = self.desk.site(self.connector.source.connection, self.until)
+        return self.source.complete(here, event)
+
+    def _ring(self) -> bool:
+        return any(reverse for _, reverse in siblings(self.config, self.connector))
+
+    def _matches(self) -> bool:
+        if self.source.matches is None:
+            message = f"{self.source.title} knows no queries, so when.jql cannot be asked"
+            raise Rejected(message, cause="no_query")
+        here = self.desk.site(self.connector.source.connection, self.until)
+        return self.source.matches(here, self.connector.when.jql, self.event)
+
+    # --- state --------------------------------------------------------------------------------------
+    def _bring_state(self, wanted: Plan) -> None:
+        if wanted.wanted is None:
+            return
+        entity = target_entity(self.link) if self.link else None
+        shaped = self.target.shape(self.there, self.settings, wanted.wanted, entity)
+        if self.link is None:
+            self._create(shaped, wanted)
+        elif wanted.adopt:
+            self._remember(based(self.link, shaped.fields, {}))
+        else:
+            self._update(difference(shaped, self.link.base), shaped)
+
+    def _create(self, shaped: Shaped, wanted: Plan) -> None:
+        marker = marker_for(self.connector, self.event, self.config.instance, Action.CREATE)
+        change = creation(self.event, shaped, marker)
+        written = self._write(change, shaped)
+        if written is None:
+            return
+        source = self.event.entity
+        link = Link(
+            source=source.ref,
+            target=written.entity.ref,
+            key=written.entity.key,
+            url=written.entity.url,
+            scope=written.entity.scope,
+            source_key=source.key,
+            source_url=source.url,
+            source_scope=source.scope,
+        )
+        self._remember(based(link, change.fields, written.kept))
+        later = {name: value for name, value in shaped.fields.items() if name in shaped.later}
+        if later:
+            self._update(later, shaped)
+        if wanted.relation:
+            self._relate(wanted.relation, written.entity)
+
+    def _update(self, fields: Mapping[str, Any], shaped: Shaped, *, sub: str = "") -> None:
+        if not fields or self.link is None:
+            return
+        entity = target_entity(self.link)
+        marker = marker_for(self.connector, self.event, self.config.instance, Action.UPDATE, sub)
+        change = Change(Action.UPDATE, marker.effect, marker, fields=fields, entity=entity, base=self.link.base)
+        written = self._write(change, shaped)
+        if written is not None:
+            self._remember(based(_renamed(self.link, written.entity), fields, written.kept))
+
+    def _relate(self, relation: Mapping[str, Any], entity: Entity) -> None:
+        marker = marker_for(self.connector, self.event, self.config.instance, Action.RELATE, entity.ref)
+        self._write(Change(Action.RELATE, marker.effect, marker, entity=entity, relation=relation), None)
+
+    def _refer(self, key: str, wanted: Plan) -> None:
+        """A pull request names an issue: show it there and move the issue along."""
+        entity = self.target_system.find(self.there, None, key).entity
+        name = f"{self.event.entity.ref}>{entity.ref}"
+        self.link = self.store.link(name) or Link(
+            source=name, target=entity.ref, key=entity.key, url=entity.url, scope=entity.scope
+        )
+        relation = relation_of(self.event)
+        marker = marker_for(
+            self.connector, self.event, self.config.instance, Action.RELATE, f"{entity.ref} {relation['state']}"
+        )
+        self._write(Change(Action.RELATE, marker.effect, marker, entity=entity, relation=relation), None)
+        if wanted.wanted:
+            shaped = self.target.shape(self.there, self.settings, wanted.wanted, entity)
+            name = marker_for(self.connector, self.event, self.config.instance, Action.UPDATE, entity.ref)
+            written = self._write(Change(Action.UPDATE, name.effect, name, fields=shaped.fields, entity=entity), shaped)
+            if known is not None and written is not None:
+                self._remember(based(known, shaped.fields, written.kept))
+
+    # --- things added ---------------------------------------------------------------------------------
+    def _append(self, append: Append) -> None:
+        if self.link is None:
+            return
+        entity = target_entity(self.link)
+        remote = ""
+        action = append.action
+        if append.earlier is not None:
+            earlier = self.store.effect(append.earlier)
+            remote = earlier.get("remote", "")
+            if not remote:
+                if action is Action.DELETE_COMMENT:
+                    return
+                # It was never copied (it is older than the link): the edit brings it over.
+                action = Action.COMMENT
+        word, sub = (append.word, append.sub) if action is append.action else ("comment", self.event.sub)
+        marker = marker_for(self.connector, self.event, self.config.instance, word, sub)
+        body = None
+        if append.text is not None:
+            body, _losses = self.target.text(self.there, self.settings, append.text)
+        self._write(Change(action, marker.effect, marker, entity=entity, body=body, remote=remote), None)
+
+    # --- writing --------------------------------------------------------------------------------------
+    def _write(self, change: Change, shaped: Shaped | None) -> Written | None:
+        if self.connector.mode is Mode.SHADOW:
+            self.would.append(f"{change.action} {change.entity.key if change.entity else self.event.entity.key}")
+            return None
+        written = self.pen.write(change)
+        if change.action is Action.UPDATE and not written.fresh:
+            return written
+        self.wrote += 1
+        self._audit(change, written, shaped)
+        return written
+
+    def _remember(self, link: Link) -> None:
+        self.link = link
+        # What a pull request asked for is no pair: the other half must not find it as one.
+        record = (link.source, link.target, pack_link(link), ">" not in link.source)
+        self.book.links = [one for one in self.book.links if one[0] != link.source]
+        self.book.links.append(record)
+
+    def _audit(self, change: Change, written: Written, shaped: Shaped | None) -> None:
+        names = shaped.names if shaped is not None else {}
+        self.book.audit.append(
+            orjson.dumps(
+                {
+                    "at": self.desk.now().isoformat(),
+                    "connector": self.connector.name,
+                    "action": change.action.value,
+                    "delivery": self.letter.id,
+                    "event": self.event.id,
+                    "entity": self.event.entity.key or self.event.entity.ref,
+                    "target": written.entity.key or written.entity.ref,
+                    "remote": written.remote,
+                    "fields": sorted(names.get(name, name) for name in change.fields),
+                    "effect": change.effect,
+                    "found": not written.fresh,
+                    "config": self.config.hash,
+                    "actor": "worker",
+                }
+            ).decode()
+        )
+
+
+def _renamed(link: Link, entity: Entity) -> Link:
+    if not entity.key or entity.key == link.key:
+        return link
+    return replace(link, key=entity.key, url=entity.url or link.url, scope=entity.scope or link.scope)

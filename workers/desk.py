@@ -1,0 +1,61 @@
+"""Name what a turn works with, so that the same turn runs in a worker, in a test and in the simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from connector.config import Config, Connector
+from connector.planning import Tools
+from connector.ports import Site
+from connector.system import System
+from workers.stores.connections import Connections
+from workers.stores.deliveries import Deliveries
+from workers.stores.records import Bell
+
+
+class Post(Protocol):
+    """Opens sites: a connection with its credentials, limits and deadlines."""
+
+    def __call__(self, connection: str, until: float, /) -> Site:
+        """Return a site whose calls may not end later than ``until`` (monotonic seconds)."""
+        ...
+
+
+@dataclass(slots=True)
+class Desk:
+    """Everything a turn needs; see `workers.wiring` for the real one.
+
+    ``config`` returns the configuration in force; ``ring`` sends doorbells of a connector; ``record``
+    hands a finished audit row to its sink; ``buried`` tells the outside (alerts, Flower) of a dead
+    letter; ``now`` is the wall clock, ``ticks`` monotonic seconds; ``jitter`` random in [0, 1);
+    ``stopping`` turns true on SIGTERM.
+    """
+
+    config: Callable[[], Config]
+    systems: Mapping[str, System]
+    tools: Tools
+    deliveries: Callable[[Connector], Deliveries]
+    connections: Connections
+    site: Post
+    ring: Callable[[Connector, Sequence[Bell]], None]
+    record: Callable[[Mapping[str, Any]], None]
+    now: Callable[[], datetime]
+    ticks: Callable[[], float]
+    jitter: Callable[[], float]
+    stopping: Callable[[], bool] = bool
+    buried: Callable[[Connector, str, Mapping[str, str]], None] = lambda *_: None
+    turn: timedelta = timedelta(seconds=10)
+    call: timedelta = timedelta(seconds=30)
+    failing: set[str] = field(default_factory=set)
+    """Connections with failures since their last success, as far as this process knows."""
+
+    def now_ms(self) -> int:
+        """Return the wall clock in ms."""
+        return int(self.now().timestamp() * 1000)
+
+    def system_of(self, config: Config, connection: str) -> System:
+        """Return the system of a connection."""
+        return self.systems[config.connections[connection].system]

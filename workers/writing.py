@@ -1,0 +1,152 @@
+"""Write one change exactly once: announce it, send it, and after an unknown outcome look before sending again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import orjson
+
+from connector.errors import ConnectorError, RateLimited, Retryable, Scope
+from connector.event import Entity
+from connector.ports import Site
+from connector.system import Absent, Action, Change, Target, Written
+from workers.stores.deliveries import Deliveries
+from workers.stores.keys import DAY_MS
+from workers.stores.records import Intent, Settlement
+
+ADDS: Final = frozenset({Action.CREATE, Action.COMMENT})
+"""Actions that add something: done twice they double it, so they are looked up by marker."""
+
+EFFECT_LIFE: Final = 400 * DAY_MS
+"""How long the record of an added thing is kept: edits of a comment need to know its copy."""
+
+LOOKS: Final = (timedelta(seconds=2), timedelta(seconds=10), timedelta(seconds=60), timedelta(minutes=5))
+"""When an unknown write is looked for again while its absence does not yet mean anything."""
+
+
+class Fenced(Exception):
+    """The subject is no longer this turn's: nothing more may be written on its behalf."""
+
+
+@dataclass(slots=True)
+class Pen:
+    """Writes the changes of one delivery; what is to be settled gathers in ``book``.
+
+    Everything but the last change is settled (kept) before the next one is announced, so that a crash
+    between two changes repeats neither.
+    """
+
+    store: Deliveries
+    turn: str
+    subject: str
+    delivery: str
+    site: Site
+    target: Target
+    settings: Any
+    budget: timedelta
+    book: Settlement
+
+    def write(self, change: Change) -> Written:
+        """Perform a change and return what it left; raises `Fenced` or a `ConnectorError`."""
+        self._keep()
+        intent = self._announce(change, resend=False)
+        if intent.answer == "done" and change.action is not Action.UPDATE:
+            return _remembered(intent)
+        if intent.answer == "unknown":
+            found = self._resolve(change, intent)
+            if found is not None:
+                return self._done(change, found)
+            self._announce(change, resend=True)
+        return self._done(change, self._send(change))
+
+    def _announce(self, change: Change, *, resend: bool) -> Intent:
+        intent = self.store.intend(
+            self.turn,
+            self.subject,
+            change.effect,
+            action=change.action,
+            delivery=self.delivery,
+            request=_digest(change),
+            deadline=int(self.budget.total_seconds() * 1000),
+            resend=resend,
+        )
+        if intent.answer == "stale":
+            raise Fenced
+        return intent
+
+    def _send(self, change: Change) -> Written:
+        try:
+            return self.target.write(self.site, self.settings, change)
+        except Retryable as error:
+            if not error.sent:
+                self.book.forget.append(change.effect)
+            raise
+        except ConnectorError:
+            # A refusal is an answer: the target did not do it.
+            self.book.forget.append(change.effect)
+            raise
+
+    def _resolve(self, change: Change, intent: Intent) -> Written | None:
+        """Find out whether an earlier send landed; None says: not, and it may be sent again."""
+        now = self.site.now()
+        sent_at = datetime.fromtimestamp(intent.at / 1000, UTC)
+        if change.action not in ADDS:
+            # Setting a value twice is harmless; an update reads the target and does what is missing.
+            return None
+        deadline = datetime.fromtimestamp(intent.deadline / 1000, UTC)
+        if now < deadline:
+            raise _look_later(deadline - now)
+        found = self.target.look_up(self.site, self.settings, change, sent_at)
+        if isinstance(found, Absent):
+            if now - sent_at < found.settled_in:
+                left = sent_at + found.settled_in - now
+                step = LOOKS[min(intent.looks, len(LOOKS) - 1)]
+                raise _look_later(min(left, step))
+            return None
+        return found
+
+    def _done(self, change: Change, written: Written) -> Written:
+        if change.action is Action.UPDATE:
+            # An update has no lasting effect key: the next one differs.
+            self.book.forget.append(change.effect)
+        else:
+            self.book.done.append(
+                (change.effect, written.remote, _entity_json(written.entity), EFFECT_LIFE),
+            )
+        return written
+
+    def _keep(self) -> None:
+        if not (self.book.done or self.book.links or self.book.forget or self.book.audit):
+            return
+        kept = replace(self.book, settle=[], bury=[], failed=[], aliases=[], next="keep")
+        if self.store.settle(self.turn, self.subject, kept) is None:
+            raise Fenced
+        self.book.recorded += self.book.audit
+        self.book.done, self.book.links, self.book.forget, self.book.audit = [], [], [], []
+
+
+def _look_later(wait: timedelta) -> RateLimited:
+    return RateLimited(
+        "an earlier send may still land; it is looked for again later",
+        scope=Scope.ENTITY,
+        retry_after=wait,
+        cause="unknown_outcome",
+        status=None,
+    )
+
+
+def _digest(change: Change) -> str:
+    body: Mapping[str, Any] = {"fields": change.fields, "body": change.body, "remote": change.remote}
+    return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+
+def _entity_json(entity: Entity) -> str:
+    return orjson.dumps([entity.connection, entity.type, entity.id, entity.key, entity.url, entity.scope]).decode()
+
+
+def _remembered(intent: Intent) -> Written:
+    return Written(Entity(*orjson.loads(intent.entity)), remote=intent.remote, fresh=False)
