@@ -1,0 +1,65 @@
+"""Know GitHub: issues, pull requests and comments, read by webhook and poll, written over REST."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from connector.event import Kind
+from connector.system import System
+from connector.systems.github import api, deliver, poll, receive, reread
+from connector.systems.github.settings import Connection, ConnectionSchema, SourceSchema, TargetSchema
+
+
+def _base_url(settings: Connection) -> str:
+    return settings.url.rstrip("/")
+
+
+SYSTEM: Final = System(
+    name="github",
+    title="GitHub",
+    kinds=frozenset(
+        {
+            Kind.ISSUE_CREATED,
+            Kind.ISSUE_UPDATED,
+            Kind.ISSUE_DELETED,
+            Kind.COMMENT_CREATED,
+            Kind.COMMENT_UPDATED,
+            Kind.COMMENT_DELETED,
+            Kind.PULL_REQUEST_CREATED,
+            Kind.PULL_REQUEST_UPDATED,
+            Kind.PULL_REQUEST_MERGED,
+            Kind.PULL_REQUEST_CLOSED,
+        }
+    ),
+    connection=ConnectionSchema,
+    source=SourceSchema,
+    target_schema=TargetSchema,
+    base_url=_base_url,
+    authorize=api.authorize,
+    refusal=api.refusal,
+    limits=api.limits,
+    probe=api.probe,
+    verify=receive.verify,
+    receive=receive.receive,
+    selects=receive.selects,
+    complete=reread.complete,
+    find=reread.find,
+    poll=poll.poll,
+    backfill=poll.backfill,
+    target=deliver.TARGET,
+    blind_spots=(
+        "Deleted and transferred issues, and deleted comments, are only told by webhook.",
+        "Reviews and comments on code are only told by webhook.",
+        "Who changed an issue, and what it was before, are only told by webhook.",
+        "An issue that was only commented on is also polled as changed.",
+    ),
+    # A person may redeliver a webhook for about 3 days (older documentation: 30).
+    redelivers=timedelta(days=7),
+    markers_inline=True,
+    features={
+        "forms": "GitHub's web form offers form encoding first; JSON is better.",
+        "relate": "A comment that names the other side: GitHub has no remote links.",
+        "text": "GitHub Flavored Markdown, 65,536 characters.",
+    },
+)
