@@ -117,7 +117,8 @@ class Written:
 
     ``entity`` is the target as it is now called; ``remote`` the native id of an added comment or
     message.  ``kept`` holds, per vocabulary key, the value now in the target (for echoes).
-    ``fresh`` is False when a look-up found an earlier write of ours.
+    ``fresh`` is False when nothing was sent: a look-up found an earlier write of ours, or the target
+    already held everything.
     """
 
     entity: Entity

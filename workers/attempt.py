@@ -225,11 +225,10 @@ class Attempt:
         )
         self._write(Change(Action.RELATE, marker.effect, marker, entity=entity, relation=relation), None)
         if wanted.wanted:
+            # Compared with what this pull request last asked for: an issue that people have moved on
+            # since is not pulled back by each edit of the pull request.
             shaped = self.target.shape(self.there, self.settings, wanted.wanted, entity)
-            name = marker_for(self.connector, self.event, self.config.instance, Action.UPDATE, entity.ref)
-            written = self._write(Change(Action.UPDATE, name.effect, name, fields=shaped.fields, entity=entity), shaped)
-            if known is not None and written is not None:
-                self._remember(based(known, shaped.fields, written.kept))
+            self._update(difference(shaped, self.link.base), shaped, sub=entity.ref)
 
     # --- things added ---------------------------------------------------------------------------------
     def _append(self, append: Append) -> None:
@@ -258,11 +257,10 @@ class Attempt:
         if self.connector.mode is Mode.SHADOW:
             self.would.append(f"{change.action} {change.entity.key if change.entity else self.event.entity.key}")
             return None
-        written = self.pen.write(change)
-        if change.action is Action.UPDATE and not written.fresh:
-            return written
-        self.wrote += 1
-        self._audit(change, written, shaped)
+        written, news = self.pen.write(change)
+        if news:
+            self.wrote += 1
+            self._audit(change, written, shaped)
         return written
 
     def _remember(self, link: Link) -> None:

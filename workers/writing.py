@@ -50,18 +50,22 @@ class Pen:
     budget: timedelta
     book: Settlement
 
-    def write(self, change: Change) -> Written:
-        """Perform a change and return what it left; raises `Fenced` or a `ConnectorError`."""
+    def write(self, change: Change) -> tuple[Written, bool]:
+        """Perform a change; returns what it left, and False where nothing had to be done for it.
+
+        Raises `Fenced` or a `ConnectorError`.
+        """
         self._keep()
         intent = self._announce(change, resend=False)
         if intent.answer == "done" and change.action is not Action.UPDATE:
-            return _remembered(intent)
+            return _remembered(intent), False
         if intent.answer == "unknown":
             found = self._resolve(change, intent)
             if found is not None:
-                return self._done(change, found)
+                return self._done(change, found), True
             self._announce(change, resend=True)
-        return self._done(change, self._send(change))
+        written = self._send(change)
+        return self._done(change, written), written.fresh
 
     def _announce(self, change: Change, *, resend: bool) -> Intent:
         intent = self.store.intend(

@@ -38,7 +38,10 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What an accept did: per delivery ``accepted``, ``duplicate``, ``revived`` or ``filtered``; bells to ring; write count."""
+    """Say what an accept did: bells to ring, the write count, and an outcome per delivery.
+
+    An outcome is ``accepted``, ``duplicate``, ``revived`` or ``filtered``.
+    """
 
     outcomes: tuple[str, ...]
     bells: tuple[Bell, ...]
