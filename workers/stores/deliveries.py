@@ -16,7 +16,7 @@ from redis import Redis
 from connector.link import Link
 from workers.stores.keys import DAY_MS, DEAD_DAYS, FORMAT, INTENT_DAYS, connector_tag
 from workers.stores.records import Bell, Box, Claim, Intent, Letter, Settlement, UnknownFormat, unpack_link
-from workers.stores.scripts import run
+from workers.stores.scripts import NoScriptError, run, run_all
 
 COUNTS: Final = ("accepted", "delivered", "skipped", "dead", "discarded", "in_flight")
 LANES: Final = ("live", "replay", "backfill")
@@ -289,6 +289,14 @@ class Deliveries:
         """Return an intent or effect record; {} when there is none."""
         return _text(self.client.hgetall(f"{self.tag}fx:{key}"))
 
+    def claim_poll(self, span: int) -> bool:
+        """Win the right to poll; nobody else does for ``span`` ms, so a doubled tick is harmless."""
+        return bool(self.client.set(self.tag + "polling", "1", px=max(1, span), nx=True))
+
+    def count_missed(self, number: int) -> None:
+        """Count events that a webhook should have brought and a poll had to find."""
+        self.client.hincrby(self.tag + "counts", "missed", number)
+
     def cursor(self, field: str) -> dict[str, Any]:
         """Return where a poll resumes; {} when it never ran."""
         record = self.client.hget(self.tag + "cursor", field)
@@ -305,6 +313,17 @@ class Deliveries:
         if found > FORMAT:
             message = f"connector {self.uid!r} was written by a newer version (format {found}, this one knows {FORMAT})"
             raise UnknownFormat(message)
+
+
+def scan_all(client: Redis, books: Sequence[Deliveries]) -> list[tuple[int, int, tuple[Bell, ...]]]:
+    """Scan many connectors in one round trip; see `Deliveries.scan`."""
+    if not books:
+        return []
+    try:
+        answers = run_all(client, [("scan", one.tag, (*one.head(), one.pace.crashes, one.pace.scan)) for one in books])
+    except NoScriptError:
+        return [one.scan() for one in books]
+    return [(answer[0], answer[1], tuple(_bells(answer[2:]))) for answer in answers]
 
 
 def _text(pairs: Mapping[bytes, bytes]) -> dict[str, str]:

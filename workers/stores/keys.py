@@ -30,6 +30,8 @@ name                  type    holds                                             
 ``alias``             hash    entity -> subject whose mailbox it shares                    for ever
 ``gates``             hash    gate -> JSON {why, since}                                    until opened
 ``gate:<gate>``       set     subjects parked behind it                                    until opened
+``polling``           string  somebody polls                                              the poll's interval
+``scanned``           string  somebody scanned                                            200 ms
 ``cursor``            hash    where a poll resumes (JSON) by source                        for ever
 ``settled``           stream  the last settled deliveries, for people                      about 10,000 rows
 ``audit``             stream  the tail of the audit                                        about 20,000 rows
@@ -42,6 +44,7 @@ Per connection (``jc:{@name}:`` + name)
                               opened (times in a row)
 ``failing``           zset    entities that failed since the last success -> ms            until a success
 ``tat:<bucket>``      string  GCRA: theoretical arrival time in microseconds               its period
+``probe``             string  somebody tries the paused credential                        10 s
 ``inbox``             hash    envelope id -> raw envelope not yet accepted everywhere      until accepted
 ``unread``            hash    id -> raw payloads that we could not read                    30 d, about 1,000
 ``calls``             hash    number of API calls by endpoint class                        for ever

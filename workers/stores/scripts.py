@@ -12,7 +12,7 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import NoScriptError
 from redis.exceptions import RedisError as StoreError
 
-__all__ = ["StoreError", "run", "run_many", "sha_of", "text_of"]
+__all__ = ["NoScriptError", "StoreError", "run", "run_all", "run_many", "sha_of", "text_of"]
 
 _CONNECTION: Final = frozenset({"take_tokens", "fail", "succeed", "close_connection"})
 
@@ -37,6 +37,14 @@ def run(client: Redis, name: str, tag: str, *arguments: Any) -> Any:
         return client.execute_command("EVALSHA", sha_of(name), 1, tag, *arguments)  # type: ignore[no-untyped-call]
     except NoScriptError:
         return client.execute_command("EVAL", text_of(name), 1, tag, *arguments)  # type: ignore[no-untyped-call]
+
+
+def run_all(client: Redis, calls: list[tuple[str, str, tuple[Any, ...]]]) -> list[Any]:
+    """Run many (script, tag, arguments) in one round trip; raises where one fails."""
+    pipeline = client.pipeline(transaction=False)
+    for name, tag, arguments in calls:
+        pipeline.execute_command("EVALSHA", sha_of(name), 1, tag, *arguments)  # type: ignore[no-untyped-call]
+    return list(pipeline.execute())
 
 
 async def run_many(client: AsyncRedis, calls: list[tuple[str, str, tuple[Any, ...]]]) -> list[Any]:

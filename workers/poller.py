@@ -1,0 +1,145 @@
+"""Ask a source what happened since the cursor, so that a webhook that never came loses nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from connector.config import Connector
+from connector.errors import ConnectorError, Unauthorized
+from connector.ports import Site
+from connector.system import Page, System
+from workers.desk import Desk
+from workers.inbox import Inbox
+from workers.outcome import DEFAULT_PAUSE, Step, outcome_of
+
+log = logging.getLogger("connector.poller")
+
+PAGES: Final = 50
+"""Pages that one poll reads before it lets others go first; the cursor keeps the place."""
+
+MISSED_AFTER: Final = timedelta(minutes=20)
+"""An event older than this that only a poll brought was missed by the webhook: Jira's slow flow trails
+by a quarter of an hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What a poll brought."""
+
+    events: int = 0
+    accepted: int = 0
+    more: bool = False
+    problem: str = ""
+
+
+def due(desk: Desk, connector: Connector) -> bool:
+    """Tell whether it is time to poll a connector, and claim it if so."""
+    system = desk.system_of(desk.config(), connector.source.connection)
+    if system.poll is None or connector.poll_every <= timedelta(0):
+        return False
+    return desk.deliveries(connector).claim_poll(int(connector.poll_every.total_seconds() * 1000))
+
+
+def poll(desk: Desk, inbox: Inbox, connector: Connector) -> Polled:
+    """Poll one connector's source from where it stopped; a refusal ends it, the cursor stays."""
+    config = desk.config()
+    name = connector.source.connection
+    system = desk.system_of(config, name)
+    books = desk.deliveries(connector)
+    if system.poll is None or desk.connections.state(name).closed_until > desk.now_ms():
+        return Polled()
+    ask = system.poll
+
+    def page(site: Site, cursor: Mapping[str, Any]) -> Page:
+        return ask(site, connector.source.settings, cursor, desk.now())
+
+    signed = getattr(config.connections[name].settings, "webhook", None) is not None
+    return _read(desk, inbox, connector, system, cursor=books.cursor("poll"), page=page, signed=signed)
+
+
+def _read(
+    desk: Desk,
+    inbox: Inbox,
+    connector: Connector,
+    system: System,
+    *,
+    cursor: Mapping[str, Any],
+    page: Callable[[Site, Mapping[str, Any]], Page],
+    signed: bool,
+) -> Polled:
+    events = accepted = missed = 0
+    books = desk.deliveries(connector)
+    for _ in range(PAGES):
+        site = desk.site(connector.source.connection, desk.ticks() + 2 * desk.call.total_seconds())
+        try:
+            got = page(site, cursor)
+        except ConnectorError as error:
+            _refused(desk, connector.source.connection, error)
+            return Polled(events, accepted, problem=str(error))
+        if got.events or got.cursor != cursor:
+            done = inbox.accept_for(connector, got.events, lane="live", cursor=("poll", got.cursor))
+            fresh = done.outcomes.count("accepted")
+            accepted += fresh
+            if signed and fresh:
+                limit = desk.now() - MISSED_AFTER
+                missed += min(fresh, sum(1 for event in got.events if event.at < limit))
+        events += len(got.events)
+        cursor = got.cursor
+        if not got.more or desk.stopping():
+            break
+    else:
+        return Polled(events, accepted, more=True)
+    if missed:
+        books.count_missed(missed)
+        log.warning("%s: %d events of %s came by poll only", connector.name, missed, system.title)
+    return Polled(events, accepted)
+
+
+def _refused(desk: Desk, connection: str, error: ConnectorError) -> None:
+    outcome = outcome_of(error)
+    if isinstance(error, Unauthorized):
+        desk.connections.close(connection, DEFAULT_PAUSE, "paused", str(error))
+    elif outcome.step is Step.CLOSE and error.status is not None:
+        desk.connections.close(connection, outcome.wait, "limit", str(error))
+    log.warning("poll of %s ended: %s", connection, error)
+
+
+def backfill(
+    desk: Desk,
+    inbox: Inbox,
+    connector: Connector,
+    query: Mapping[str, Any],
+    *,
+    told: Callable[[int, int], None],
+    paused: Callable[[float], None],
+) -> Polled:
+    """Bring the past in by its own lane; ``told(events, accepted)`` after each page.
+
+    Waits (through ``paused(seconds)``) where the source limits us, so that a backfill of any size ends.
+    """
+    system = desk.system_of(desk.config(), connector.source.connection)
+    if system.backfill is None:
+        return Polled(problem=f"{system.title} offers no way to read the past")
+    events = accepted = 0
+    cursor: Mapping[str, Any] = {}
+    while True:
+        site = desk.site(connector.source.connection, desk.ticks() + 2 * desk.call.total_seconds())
+        try:
+            got = system.backfill(site, connector.source.settings, query, cursor)
+        except ConnectorError as error:
+            outcome = outcome_of(error)
+            if outcome.step in {Step.CLOSE, Step.SNOOZE}:
+                paused(outcome.wait.total_seconds())
+                continue
+            return Polled(events, accepted, problem=str(error))
+        done = inbox.accept_for(connector, got.events, lane="backfill")
+        events += len(got.events)
+        accepted += done.outcomes.count("accepted")
+        told(events, accepted)
+        cursor = got.cursor
+        if not got.more:
+            return Polled(events, accepted)

@@ -1,0 +1,68 @@
+"""Put right, a few times a second and from every worker, what time and crashes leave behind."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from workers.desk import Desk
+from workers.inbox import Inbox
+from workers.stores.deliveries import scan_all
+from workers.stores.scripts import StoreError
+
+log = logging.getLogger("connector.scanner")
+
+
+class Scanner:
+    """A thread that frees subjects of dead turns, wakes those whose wait is over, and rings.
+
+    It is idempotent and several may run: the script itself keeps them apart.  It has a thread of its
+    own rather than a timer of the Celery consumer, because it must go on while the broker is away.
+    """
+
+    def __init__(self, desk: Desk, inbox: Inbox, *, every: float, follow: Callable[[], None]) -> None:
+        """``every`` is in seconds; ``follow`` is called each round to take up a changed configuration."""
+        self._desk, self._inbox = desk, inbox
+        self._every, self._follow = every, follow
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="scanner", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End within one round."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        rounds = 0
+        while not self._stop.wait(self._every * (0.8 + 0.4 * self._desk.jitter())):
+            rounds += 1
+            try:
+                self._follow()
+                scan(self._desk)
+                if rounds % 40 == 0:
+                    for connection in self._desk.config().connections:
+                        self._inbox.readmit(connection)
+            except StoreError as error:
+                log.warning("the store does not answer: %s", error)
+
+
+def scan(desk: Desk) -> int:
+    """Scan every connector once; returns how many subjects were freed or woken."""
+    connectors = list(desk.config().connectors.values())
+    books = [desk.deliveries(connector) for connector in connectors]
+    if not books:
+        return 0
+    moved = 0
+    for connector, (freed, due, bells) in zip(connectors, scan_all(books[0].client, books), strict=True):
+        moved += freed + due
+        if freed:
+            log.warning("%s: %d subjects of a dead turn are free again", connector.name, freed)
+        if bells:
+            desk.ring(connector, bells)
+    return moved
