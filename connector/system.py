@@ -171,7 +171,9 @@ class Limit:
     """A limit that the system publishes: ``amount`` units per ``per``, for one endpoint class.
 
     ``endpoint`` ``*`` means the connection as a whole, ``entity`` each entity's writes, ``write``
-    all calls that write.  ``unit`` is ``calls`` or ``points`` (`Request.cost`).
+    all calls that write.  ``unit`` is ``calls`` or ``points`` (`Request.cost`).  ``burst`` is given
+    where the vendor's limit is a token bucket of that size; 0 means a window.  ``entity`` counts the
+    class separately for each `Request.entity` (a Slack channel).
     """
 
     endpoint: str
@@ -179,6 +181,7 @@ class Limit:
     per: timedelta
     unit: str = "calls"
     burst: int = 0
+    entity: bool = False
 
 
 @dataclass(frozen=True, slots=True)
