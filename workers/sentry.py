@@ -1,0 +1,79 @@
+"""Report bugs to Sentry with no payload, no local variable and no credential, one issue per cause.
+
+Off unless ``SENTRY_DSN`` is set.  Celery's own integration replaces task arguments, but frames would still carry
+locals (request bodies, tokens): they are switched off, and every text that leaves is searched for credentials
+once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+import sentry_sdk
+from sentry_sdk.transport import Transport
+from sentry_sdk.types import Event, Hint
+
+from connector.errors import ConnectorError
+from workers.logs import HIDDEN, is_sensitive, redact, spoken_of
+
+_DROPPED: Final = frozenset({"request", "user", "vars", "server_name", "modules"})
+_DEEPEST: Final = 12
+
+
+def start(
+    dsn: str,
+    *,
+    release: str = "",
+    environment: str = "",
+    transport: Transport | None = None,
+) -> bool:
+    """Start reporting; returns False, having done nothing, without a DSN.  ``transport`` is for tests."""
+    if not dsn:
+        return False
+    sentry_sdk.init(
+        dsn=dsn,
+        release=release or None,
+        environment=environment or None,
+        include_local_variables=False,
+        send_default_pii=False,
+        max_request_body_size="never",
+        traces_sample_rate=None,
+        before_send=scrub,
+        before_breadcrumb=_no_breadcrumb,
+        max_breadcrumbs=0,
+        transport=transport,
+    )
+    return True
+
+
+def scrub(event: Event, hint: Hint) -> Event:
+    """Strip an event of what must not leave, and group it by cause."""
+    clean = _clean(cast("Mapping[str, Any]", event), 0)
+    raised = hint.get("exc_info")
+    error = raised[1] if raised else None
+    if isinstance(error, ConnectorError):
+        # The message holds ids; the cause never does: one cause is one issue.
+        clean["fingerprint"] = [type(error).__name__, error.cause]
+    clean["tags"] = {**(clean.get("tags") or {}), **spoken_of()}
+    return cast("Event", clean)
+
+
+def _clean(value: Any, depth: int) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if depth > _DEEPEST:
+        return HIDDEN
+    if isinstance(value, Mapping):
+        return {
+            name: HIDDEN if is_sensitive(str(name)) else _clean(inner, depth + 1)
+            for name, inner in value.items()
+            if name not in _DROPPED
+        }
+    if isinstance(value, list | tuple):
+        return [_clean(inner, depth + 1) for inner in value]
+    return value
+
+
+def _no_breadcrumb(*_: Any) -> None:
+    """Drop every breadcrumb: they repeat log lines and URLs."""

@@ -1,0 +1,431 @@
+"""Send a system's requests over HTTP: with its credentials, within its limits and deadlines, to its own host.
+
+What goes wrong is raised as the error that says what happens next.  ``sent`` is the fact everything else hangs on:
+False only where no byte of the request can have reached the target (name, connection, TLS, our own limits and
+lease), True for every time-out, reset and broken answer after that.
+
+A refused answer is the ``__cause__`` of the error (`Refused`), redacted and short enough for an attempt log.
+
+Not kept on purpose: cookies (a session cookie would outlive the credential it was given for) and the environment
+(``HTTPS_PROXY``, ``.netrc``): only ``http.proxy`` of the connection counts.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Final, Protocol
+from urllib.parse import SplitResult, quote, urlencode, urljoin, urlsplit
+
+import requests
+from requests import PreparedRequest
+from urllib3.exceptions import HTTPError
+from urllib3.exceptions import TimeoutError as Late
+
+from connector.config import Connection
+from connector.errors import ConnectorError, Rejected, Retryable
+from connector.ports import Request, Response, Reveal
+from connector.system import System
+from workers.addresses import Guard
+from workers.logs import redact
+from workers.wire import Adapter, Call, Hop, Prepared
+
+VERSION: Final = "0.1.0"
+LARGEST: Final = 20 * 1024 * 1024
+"""Bytes an answer may have, decompressed."""
+HOPS: Final = 3
+SNIPPET: Final = 2048
+LONGEST_WAIT: Final = timedelta(days=1)
+LEAST: Final = 2.0
+"""Seconds of a lease below which no call is begun: it would only end as an unknown outcome."""
+
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_USUAL: Final = {"http": 80, "https": 443}
+_PLAIN_TARGET: Final = re.compile(r"/[A-Za-z0-9/._~!$&'()*+,;=:@%?\[\]-]*")
+_QUOTED_AS_IS: Final = "/._~!$&'()*+,;=:@%?[]-"
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_DOTS: Final = re.compile(r"(?i)(?:^|[/\\])(?:\.|%2e){1,2}(?:[/\\?#]|$)")
+# Ours to set: they frame the message or name the host.
+_OURS: Final = frozenset(
+    {"host", "content-length", "transfer-encoding", "connection", "te", "upgrade", "proxy-authorization"}
+)
+# All that a host which is not the connection's own gets to see.
+_FOREIGN: Final = frozenset({"accept", "range", "if-none-match", "if-modified-since"})
+
+
+class Limiter(Protocol):
+    """Spends the tokens of a connection, whoever else spends them too."""
+
+    def take(self, request: Request, /) -> None:
+        """Take what ``request`` costs; raises `RateLimited`, and then nothing is sent."""
+        ...
+
+    def learn(self, request: Request, response: Response | None, error: ConnectorError | None, /) -> None:
+        """Hear how it went: the answer's headers, and the error where it was one."""
+        ...
+
+
+class Unlimited:
+    """A limiter for doctor commands and tests: grants everything and learns nothing."""
+
+    def take(self, request: Request, /) -> None:
+        """Grant it."""
+
+    def learn(self, request: Request, response: Response | None, error: ConnectorError | None, /) -> None:
+        """Forget it."""
+
+
+@dataclass(eq=False)
+class Refused(Exception):
+    """An answer that the system calls bad, fit to be kept with an attempt: redacted, 2 kB at most."""
+
+    method: str
+    path: str
+    status: int
+    headers: Mapping[str, str]
+    snippet: str
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path} -> {self.status} {self.snippet[:200]}"
+
+    @classmethod
+    def of(cls, request: Request, response: Response) -> Refused:
+        """Sum an answer up."""
+        text = redact(response.body[: SNIPPET * 2].decode("utf-8", "backslashreplace"))
+        kept = {
+            name: redact(value)[:200]
+            for name, value in response.headers.items()
+            if name.startswith(("x-ratelimit", "ratelimit", "x-request-id", "x-github-request-id", "retry-after"))
+            or name in {"content-type", "date", "atl-traceid", "x-arequestid", "x-seraph-loginreason", "x-slack-req-id"}
+        }
+        return cls(request.method, redact(request.path.partition("?")[0]), response.status, kept, text[:SNIPPET])
+
+
+class _Local(threading.local):
+    """What one thread has of a transport."""
+
+    session: requests.Session | None = None
+    adapter: Adapter | None = None
+    call: Call | None = None
+
+
+class Transport:
+    """The `connector.ports.Transport` of one connection; safe to share between threads.
+
+    ``clock`` counts seconds and never goes back (``time.monotonic``); ``now`` is the wall clock, for dates in
+    ``Retry-After``.  ``on_call(request, status, seconds)`` is told of every exchange, with status 0 where there
+    was no answer.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        connection: Connection,
+        reveal: Reveal,
+        *,
+        limiter: Limiter,
+        guard: Guard,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        on_call: Callable[[Request, int, float], None] | None = None,
+    ) -> None:
+        self._system = system
+        self._connection = connection
+        self._reveal = reveal
+        self._limiter = limiter
+        self._guard = guard
+        self._clock = clock
+        self._now = now
+        self._on_call = on_call
+        self._total = connection.http.total.total_seconds()
+        self._base = _base(system.base_url(connection.settings))
+        # urllib3 wants some timeouts; the sockets trim them to what is left of the call.
+        http = connection.http
+        self._timeouts = (http.connect.total_seconds(), http.read.total_seconds())
+        self._local = _Local()
+        self.calls = 0
+
+    def __call__(self, request: Request, /) -> Response:
+        """Send it; see `connector.ports.Transport`."""
+        return self.send(request, None)
+
+    def until(self, instant: float) -> Callable[[Request], Response]:
+        """Return this transport for a lease: every call is over by ``instant`` of ``clock``, or not begun."""
+        return functools.partial(self.send, until=instant)
+
+    def send(self, request: Request, until: float | None) -> Response:
+        """Send it, and be done by ``until``."""
+        hop = self._target(request)
+        headers, body = self._message(request)
+        self._deadline(until)
+        self._limiter.take(request)
+        headers.update(self._credentials())
+        # Taking a token may have taken time; this is the last look before bytes leave.
+        deadline, began = self._deadline(until), self._clock()
+        response: Response | None = None
+        error: ConnectorError | None = None
+        try:
+            response = self._follow(request, hop, headers, body, deadline)
+            error = self._judge(request, response)
+            if error is not None:
+                raise error from Refused.of(request, response)
+        except ConnectorError as raised:
+            error = raised
+            raise
+        finally:
+            self.calls += 1
+            self._limiter.learn(request, response, error)
+            if self._on_call is not None:
+                self._on_call(request, response.status if response else 0, self._clock() - began)
+        return response
+
+    def close(self) -> None:
+        """Close this thread's connections; those of other threads go with their threads."""
+        if self._local.session is not None:
+            self._local.session.close()
+            self._local.session = None
+
+    # --- before ------------------------------------------------------------------------------------
+    def _target(self, request: Request) -> Hop:
+        path = request.path
+        if _CONTROL.search(path):
+            raise Rejected("a request path holds control characters", cause="path")
+        if request.query:
+            path += ("&" if "?" in path else "?") + urlencode(request.query, doseq=True)
+        if path[:4].lower() == "http" and "://" in path[:9]:
+            hop = self._origin(urlsplit(path))
+            if not hop.own:
+                raise Rejected(f"{hop.origin[1]} is not a host of this connection", cause="host")
+            return hop
+        base = self._base
+        return Hop(base.origin, base.target + _safe(path.lstrip("/")), own=True)
+
+    def _origin(self, url: SplitResult) -> Hop:
+        """Read an absolute URL; raises `Rejected` for what may never be called."""
+        if url.scheme not in _USUAL or not url.hostname:
+            raise Rejected(f"{url.scheme or 'this'} is no scheme to call", cause="url")
+        if url.username is not None or url.password is not None:
+            raise Rejected("a URL must hold no credentials", cause="url")
+        host = url.hostname
+        if not host.isascii() or "%" in host:
+            raise Rejected("a host must be spelt in ASCII (xn--)", cause="url")
+        try:
+            port = url.port or _USUAL[url.scheme]
+        except ValueError as error:
+            raise Rejected("a URL holds no valid port", cause="url") from error
+        target = "/" + _safe(url.path.lstrip("/") + (f"?{url.query}" if url.query else ""))
+        origin = (url.scheme, host, port)
+        own = origin == self._base.origin
+        if not own and (url.scheme != "https" or port != 443):
+            raise Rejected(f"only https on port 443 may be called on other hosts, not {host}:{port}", cause="url")
+        return Hop(origin, target, own)
+
+    def _message(self, request: Request) -> tuple[dict[str, str], bytes | None]:
+        headers = {"User-Agent": f"jira-connector/{VERSION}", "Accept-Encoding": "gzip", "Accept": "application/json"}
+        if request.json is not None:
+            headers["Content-Type"] = "application/json"
+        for name, value in request.headers.items():
+            usual = _USUAL_NAMES.get(name.lower(), name)
+            if usual.lower() in _OURS or not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+                raise Rejected(f"a system may not send the header {name!r} with this value", cause="header")
+            headers[usual] = value
+        body = request.content()
+        if body is not None or request.method in {"POST", "PUT", "PATCH"}:
+            body = body or b""
+            headers["Content-Length"] = str(len(body))
+        return headers, body
+
+    def _credentials(self) -> Mapping[str, str]:
+        given = self._system.authorize(self._connection.settings, self._reveal)
+        for name, value in given.items():
+            if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+                # The value is the credential: a stray line break of its file must not print it.
+                raise Rejected(f"the credential in {name} holds characters that no header may hold", cause="credential")
+        return given
+
+    def _deadline(self, until: float | None) -> float:
+        """Return when a call begun now must be over; raises `Retryable` where the lease leaves too little."""
+        now = self._clock()
+        if until is None:
+            return now + self._total
+        if until - now < min(LEAST, self._total):
+            raise Retryable("the lease ends too soon for another call", sent=False, cause="lease")
+        return min(until, now + self._total)
+
+    # --- the exchange ------------------------------------------------------------------------------
+    def _follow(
+        self, request: Request, hop: Hop, headers: Mapping[str, str], body: bytes | None, deadline: float
+    ) -> Response:
+        """Exchange, and for reads follow up to three redirects: same rules, no credentials elsewhere."""
+        method = request.method
+        for _ in range(HOPS + 1):
+            response = self._exchange(Prepared(hop, method, headers, body), deadline, repeat=not request.writes)
+            location = response.headers.get("location")
+            if response.status not in _REDIRECTS or location is None:
+                return response
+            if request.writes:
+                return response
+            hop, before = self._redirected(hop, location), hop
+            if hop.origin != before.origin:
+                headers = _foreign(headers)
+            if response.status == 303 or (response.status in {301, 302} and method == "POST"):
+                method, body = "GET", None
+                headers = {n: v for n, v in headers.items() if n not in {"Content-Length", "Content-Type"}}
+        raise Rejected(f"more than {HOPS} redirects", cause="redirects")
+
+    def _redirected(self, hop: Hop, location: str) -> Hop:
+        if _CONTROL.search(location):
+            raise Rejected("a redirect holds control characters", cause="redirect")
+        url = urlsplit(urljoin(hop.url, location))
+        if hop.origin[0] == "https" and url.scheme == "http":
+            raise Rejected("a redirect from https to http is refused", cause="redirect")
+        return self._origin(url)
+
+    def _exchange(self, prepared: Prepared, deadline: float, *, repeat: bool) -> Response:
+        adapter, call = self._mine()
+        if self._connection.http.proxy:
+            self._guard.check_literal(prepared.hop.origin[1], own=prepared.hop.own)
+        call.begin(deadline, own=prepared.hop.own)
+        try:
+            return self._once(adapter, prepared)
+        except (requests.RequestException, HTTPError, OSError) as error:
+            if repeat and call.sent and call.reused and not call.overflow and call.received == 0 and not _late(error):
+                # The target closed an idle connection just as we used it.  A read may simply be asked again.
+                call.begin(deadline, own=prepared.hop.own)
+                adapter.forget()
+                try:
+                    return self._once(adapter, prepared)
+                except (requests.RequestException, HTTPError, OSError) as again:
+                    raise _failed(again, call, prepared) from again
+            raise _failed(error, call, prepared) from error
+
+    def _once(self, adapter: Adapter, prepared: PreparedRequest) -> Response:
+        answer = adapter.send(prepared, stream=True, timeout=self._timeouts)
+        raw = answer.raw
+        try:
+            # Decompresses no more than it was asked for, so a bomb costs one byte over the cap.
+            body = _whole(raw.read(LARGEST + 1, decode_content=True))
+        except BaseException:
+            raw.close()
+            raise
+        raw.release_conn()
+        return Response(answer.status_code, {n.lower(): v for n, v in raw.headers.items()}, body)
+
+    def _mine(self) -> tuple[Adapter, Call]:
+        local = self._local
+        if local.session is None or local.adapter is None or local.call is None:
+            http = self._connection.http
+            local.call = Call(
+                self._guard, self._clock, http.connect.total_seconds(), http.read.total_seconds(), LARGEST
+            )
+            local.adapter = Adapter(local.call, ca_file=http.ca_file, proxy=http.proxy)
+            local.session = requests.Session()
+            local.session.trust_env = False
+            local.session.mount("https://", local.adapter)
+            local.session.mount("http://", local.adapter)
+        return local.adapter, local.call
+
+    # --- after -------------------------------------------------------------------------------------
+    def _judge(self, request: Request, response: Response) -> ConnectorError | None:
+        if request.writes and response.status == 303:
+            # "See other" may well follow a write that was done.
+            return Retryable("the target answered a write by 303", sent=True, cause="redirect", status=303)
+        if request.writes and response.status in _REDIRECTS:
+            return Rejected(
+                f"the target moved ({response.status}); a write does not follow: correct the connection's URL",
+                cause="redirect",
+                status=response.status,
+            )
+        error = self._system.refusal(request, response)
+        if isinstance(error, Retryable) and error.retry_after is None and "retry-after" in response.headers:
+            error.retry_after = retry_after(response.headers["retry-after"], self._now())
+        return error
+
+
+def _whole(body: bytes) -> bytes:
+    if len(body) > LARGEST:
+        raise _TooLarge
+    return body
+
+
+class _TooLarge(OSError):
+    """The body is larger than the cap."""
+
+    def __str__(self) -> str:
+        return f"the answer is larger than {LARGEST} bytes"
+
+
+_USUAL_NAMES: Final = {name.lower(): name for name in ("User-Agent", "Accept-Encoding", "Accept", "Content-Type")}
+
+
+def retry_after(value: str, now: datetime) -> timedelta | None:
+    """Read ``Retry-After``: seconds or an HTTP date, a day at most; None where it is neither."""
+    text = value.strip()
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
+        return min(timedelta(seconds=float(text)), LONGEST_WAIT)
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=UTC)
+    return min(max(at - now, timedelta(0)), LONGEST_WAIT)
+
+
+def _base(url: str) -> Hop:
+    parts = urlsplit(url)
+    if parts.scheme not in _USUAL or not parts.hostname or parts.username is not None:
+        raise Rejected("the base URL must be http(s)://host, without credentials", cause="url")
+    prefix = parts.path.strip("/")
+    target = f"/{prefix}/" if prefix else "/"
+    return Hop((parts.scheme, parts.hostname, parts.port or _USUAL[parts.scheme]), target, own=True)
+
+
+def _safe(path: str) -> str:
+    """Return a path (without its leading slash) that cannot leave its place; quotes what must be quoted."""
+    if "." in path or "%" in path or "\\" in path:
+        before, _, _ = path.partition("?")
+        if "\\" in before or _DOTS.search(before):
+            raise Rejected("a request path may not climb", cause="path")
+    if _PLAIN_TARGET.fullmatch("/" + path):
+        return path
+    return quote(path, safe=_QUOTED_AS_IS)
+
+
+def _foreign(headers: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: value for name, value in headers.items() if name.lower() in _FOREIGN}
+    return {"User-Agent": headers["User-Agent"], "Accept-Encoding": "gzip", **kept}
+
+
+def _late(error: BaseException) -> bool:
+    """Tell a time-out, however deeply requests and urllib3 wrapped it, from a cut connection."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, TimeoutError | Late | requests.Timeout):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
+def _failed(error: Exception, call: Call, prepared: Prepared) -> ConnectorError:
+    """Name an exchange without an answer."""
+    where = f"{prepared.method} {prepared.hop.origin[1]}"
+    if call.overflow or isinstance(error, _TooLarge):
+        # A write has landed whatever came back; a read would only be too large again.
+        if prepared.method in {"GET", "HEAD"}:
+            return Rejected(f"{where}: the answer is larger than {LARGEST} bytes", cause="too_large")
+        return Retryable(f"{where}: the answer is larger than {LARGEST} bytes", sent=True, cause="too_large")
+    if isinstance(error, requests.exceptions.SSLError) and not call.sent:
+        return Retryable(f"{where}: {redact(str(error))[:500]}", sent=False, cause="tls")
+    if isinstance(error, requests.exceptions.ProxyError) and not call.sent:
+        return Retryable(f"{where}: {redact(str(error))[:500]}", sent=False, cause="proxy")
+    cause = "timeout" if _late(error) else "reset"
+    return Retryable(f"{where}: {redact(str(error))[:500]}", sent=call.sent, cause=cause)
