@@ -148,13 +148,15 @@ def _delete_comment(site: Site, change: Change) -> Written:
 def _relate(site: Site, change: Change) -> Written:
     """Say in a comment what the issue is linked to: GitHub has no remote links.
 
-    Written once: the words hold only the key and URL, not a title or state that would go stale.
+    Written once: the words hold only the key and URL, not a title or state that would go stale, so
+    that the same words of ours are as good as the same marker.
     """
     entity = _target_of(change)
-    there = _comment_with(site, change, None)
+    words = relation_words(change.relation)
+    there = _comment_with(site, change, None, words)
     if there is not None:
         return _written_comment(entity, there, fresh=False)
-    return _comment(site, change, relation_words(change.relation))
+    return _comment(site, change, words)
 
 
 def relation_words(relation: Mapping[str, Any]) -> str:
@@ -227,14 +229,17 @@ def _created(site: Site, target: Into, change: Change, since: datetime) -> Writt
     return Absent()
 
 
-def _comment_with(site: Site, change: Change, since: datetime | None) -> dict[str, Any] | None:
+def _comment_with(site: Site, change: Change, since: datetime | None, words: str = "") -> dict[str, Any] | None:
+    """Return the comment that carries the change's marker, or any of ours that says ``words``."""
     repository, number = split(_target_of(change).key)
     query = {"per_page": str(PER_PAGE)}
     if since is not None:
         query["since"] = (since - SKEW).strftime("%Y-%m-%dT%H:%M:%SZ")
     for page in pages(site, get(f"/repos/{repository}/issues/{number}/comments", query)):
         for comment in page:
-            if str(change.marker) in markers(comment.get("body") or ""):
+            body = comment.get("body") or ""
+            ours = markers(body)
+            if str(change.marker) in ours or (ours and words and bare(body) == words):
                 return comment
     return None
 

@@ -1,7 +1,8 @@
 """Turn the values a user's mapping wants into the fields of a GitHub issue, and read them back alike.
 
 Native fields: ``title`` str, ``body`` Markdown without markers, ``labels`` and ``assignees`` sorted
-lists (logins in lower case, as GitHub does not tell case apart), ``milestone`` a number or None, ``state`` ``open``/``closed``, ``state_reason``.  `current`
+lists (logins in lower case, as GitHub does not tell case apart),
+``milestone`` a number or None, ``state`` ``open``/``closed``, ``state_reason``.  `current`
 gives an issue in the same form, so that both can be compared by ``==``.
 """
 

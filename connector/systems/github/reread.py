@@ -82,8 +82,11 @@ def complete(site: Site, event: Event) -> Event | None:
     return replace(event, entity=entity, data={**data, "comment": comment}, raw=raw, marker=mark, partial=False)
 
 
-def find(site: Site, source: Source, text: str) -> Event:
-    """Return the newest state of what a person named: ``acme/web#12``, its URL, or ``#12`` of the only one."""
+def find(site: Site, source: Source | None, text: str) -> Event:
+    """Return the newest state of what a person named: ``acme/web#12``, its URL, or ``#12``.
+
+    The number alone is enough where the source follows one repository.
+    """
     repository, number = _named(source, text.strip())
     response = read(site, get(f"/repos/{repository}/issues/{number}"), repository)
     if response is None:
@@ -99,11 +102,11 @@ def find(site: Site, source: Source, text: str) -> Event:
     return item_event(place, state_kind(item), item, Telling("read", raw))
 
 
-def _named(source: Source, text: str) -> tuple[str, int]:
+def _named(source: Source | None, text: str) -> tuple[str, int]:
     url = _URL.fullmatch(text)
     if url is not None:
         return url["repository"], int(url["number"])
     alone = _NUMBER.fullmatch(text)
-    if alone is not None and len(source.repositories) == 1:
+    if alone is not None and source is not None and len(source.repositories) == 1:
         return source.repositories[0], int(alone[1])
     return split(text)

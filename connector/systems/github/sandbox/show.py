@@ -1,0 +1,348 @@
+"""Show the pretended GitHub's content in the JSON of its REST API and webhooks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from connector.systems.github.sandbox.state import Comment, Issue, Label, Milestone, Pull, Repository, User
+
+WEB = "https://github.com"
+
+_REPOSITORY_URLS = {
+    "forks_url": "/forks",
+    "keys_url": "/keys{/key_id}",
+    "collaborators_url": "/collaborators{/collaborator}",
+    "teams_url": "/teams",
+    "hooks_url": "/hooks",
+    "issue_events_url": "/issues/events{/number}",
+    "events_url": "/events",
+    "assignees_url": "/assignees{/user}",
+    "branches_url": "/branches{/branch}",
+    "tags_url": "/tags",
+    "blobs_url": "/git/blobs{/sha}",
+    "git_tags_url": "/git/tags{/sha}",
+    "git_refs_url": "/git/refs{/sha}",
+    "git_commits_url": "/git/commits{/sha}",
+    "trees_url": "/git/trees{/sha}",
+    "statuses_url": "/statuses/{sha}",
+    "languages_url": "/languages",
+    "stargazers_url": "/stargazers",
+    "contributors_url": "/contributors",
+    "subscribers_url": "/subscribers",
+    "subscription_url": "/subscription",
+    "commits_url": "/commits{/sha}",
+    "comments_url": "/comments{/number}",
+    "issue_comment_url": "/issues/comments{/number}",
+    "contents_url": "/contents/{+path}",
+    "compare_url": "/compare/{base}...{head}",
+    "merges_url": "/merges",
+    "archive_url": "/{archive_format}{/ref}",
+    "downloads_url": "/downloads",
+    "issues_url": "/issues{/number}",
+    "pulls_url": "/pulls{/number}",
+    "milestones_url": "/milestones{/number}",
+    "notifications_url": "/notifications{?since,all,participating}",
+    "labels_url": "/labels{/name}",
+    "releases_url": "/releases{/id}",
+    "deployments_url": "/deployments",
+}
+_USER_URLS = {
+    "followers_url": "/followers",
+    "following_url": "/following{/other_user}",
+    "gists_url": "/gists{/gist_id}",
+    "starred_url": "/starred{/owner}{/repo}",
+    "subscriptions_url": "/subscriptions",
+    "organizations_url": "/orgs",
+    "repos_url": "/repos",
+    "events_url": "/events{/privacy}",
+    "received_events_url": "/received_events",
+}
+
+
+def iso(at: datetime | None) -> str | None:
+    """Return a time as GitHub writes it: whole seconds, UTC."""
+    return None if at is None else f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+class Shower:
+    """Renders items with the API's URL in their links; users and repositories are remembered."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self._users: dict[int, dict[str, Any]] = {}
+        self._repositories: dict[tuple[int, str], dict[str, Any]] = {}
+
+    def user(self, user: User) -> dict[str, Any]:
+        """Return a simple user."""
+        known = self._users.get(user.id)
+        if known is None:
+            url = f"{self.url}/users/{user.login}"
+            known = self._users[user.id] = {
+                "login": user.login,
+                "id": user.id,
+                "node_id": f"U_{user.id}",
+                "avatar_url": f"{WEB}/avatars/u/{user.id}",
+                "gravatar_id": "",
+                "url": url,
+                "html_url": f"{WEB}/{user.login}",
+                **{name: url + tail for name, tail in _USER_URLS.items()},
+                "type": user.type,
+                "site_admin": False,
+            }
+        return known
+
+    def me(self, user: User) -> dict[str, Any]:
+        """Return the account that a token belongs to, as it sees itself."""
+        empty = ("bio", "blog", "company", "email", "hireable", "location", "name")
+        zero = (
+            "followers",
+            "following",
+            "public_gists",
+            "public_repos",
+            "collaborators",
+            "disk_usage",
+            "owned_private_repos",
+            "private_gists",
+            "total_private_repos",
+        )
+        return {
+            **self.user(user),
+            **dict.fromkeys(empty),
+            **dict.fromkeys(zero, 0),
+            "name": user.login,
+            "created_at": "2020-01-01T00:00:00Z",
+            "updated_at": "2020-01-01T00:00:00Z",
+            "two_factor_authentication": True,
+            "user_view_type": "private",
+        }
+
+    def repository(self, one: Repository) -> dict[str, Any]:
+        """Return a repository."""
+        key = (one.id, one.full_name)
+        known = self._repositories.get(key)
+        if known is None:
+            url, html = f"{self.url}/repos/{one.full_name}", f"{WEB}/{one.full_name}"
+            zero = ("size", "stargazers_count", "watchers_count", "forks_count", "forks", "watchers")
+            known = self._repositories[key] = {
+                "id": one.id,
+                "node_id": f"R_{one.id}",
+                "name": one.name,
+                "full_name": one.full_name,
+                "private": False,
+                "owner": self.user(one.owner),
+                "html_url": html,
+                "description": None,
+                "fork": False,
+                "url": url,
+                **{name: url + tail for name, tail in _REPOSITORY_URLS.items()},
+                "created_at": iso(one.created),
+                "updated_at": iso(one.created),
+                "pushed_at": iso(one.created),
+                "git_url": f"git://github.com/{one.full_name}.git",
+                "ssh_url": f"git@github.com:{one.full_name}.git",
+                "clone_url": f"{html}.git",
+                "svn_url": html,
+                "homepage": None,
+                "language": None,
+                "mirror_url": None,
+                "license": None,
+                "archived": False,
+                "disabled": False,
+                "has_issues": True,
+                "has_projects": True,
+                "has_downloads": True,
+                "has_wiki": True,
+                "has_pages": False,
+                "has_discussions": False,
+                "default_branch": "main",
+                **dict.fromkeys(zero, 0),
+            }
+        return {**known, "open_issues": one.still_open, "open_issues_count": one.still_open}
+
+    def whole_repository(self, one: Repository) -> dict[str, Any]:
+        """Return a repository with what only its own page shows."""
+        return {**self.repository(one), "network_count": 0, "subscribers_count": 0}
+
+    def label(self, one: Repository, label: Label) -> dict[str, Any]:
+        """Return a label."""
+        return {
+            "id": label.id,
+            "node_id": f"LA_{label.id}",
+            "url": f"{self.url}/repos/{one.full_name}/labels/{label.name}",
+            "name": label.name,
+            "color": label.color,
+            "default": label.default,
+            "description": label.description,
+        }
+
+    def milestone(self, one: Repository, milestone: Milestone) -> dict[str, Any]:
+        """Return a milestone."""
+        url = f"{self.url}/repos/{one.full_name}/milestones/{milestone.number}"
+        return {
+            "url": url,
+            "html_url": f"{WEB}/{one.full_name}/milestone/{milestone.number}",
+            "labels_url": f"{url}/labels",
+            "id": milestone.id,
+            "node_id": f"MI_{milestone.id}",
+            "number": milestone.number,
+            "title": milestone.title,
+            "description": milestone.description,
+            "creator": self.user(milestone.creator),
+            "open_issues": 0,
+            "closed_issues": 0,
+            "state": milestone.state,
+            "created_at": iso(milestone.created),
+            "updated_at": iso(milestone.updated),
+            "due_on": milestone.due,
+            "closed_at": None,
+        }
+
+    def _shared(self, one: Repository, issue: Issue) -> dict[str, Any]:
+        """Return what issues and pull requests show alike."""
+        people = [self.user(user) for user in issue.assignees.values()]
+        return {
+            "number": issue.number,
+            "title": issue.title,
+            "body": issue.body,
+            "user": self.user(issue.user),
+            "labels": [self.label(one, label) for label in issue.labels.values()],
+            "state": issue.state,
+            "locked": issue.locked,
+            "active_lock_reason": None,
+            "assignee": people[0] if people else None,
+            "assignees": people,
+            "milestone": None if issue.milestone is None else self.milestone(one, issue.milestone),
+            "comments": len(issue.comments),
+            "created_at": iso(issue.created),
+            "updated_at": iso(issue.updated),
+            "closed_at": iso(issue.closed_at),
+            "author_association": "MEMBER",
+        }
+
+    def issue(self, one: Repository, issue: Issue) -> dict[str, Any]:
+        """Return an issue; a pull request in the shape that it has as an issue."""
+        url = f"{self.url}/repos/{one.full_name}/issues/{issue.number}"
+        page = "issues" if issue.pull is None else "pull"
+        shown = {
+            "url": url,
+            "repository_url": f"{self.url}/repos/{one.full_name}",
+            "labels_url": f"{url}/labels{{/name}}",
+            "comments_url": f"{url}/comments",
+            "events_url": f"{url}/events",
+            "timeline_url": f"{url}/timeline",
+            "html_url": f"{WEB}/{one.full_name}/{page}/{issue.number}",
+            "id": issue.id,
+            "node_id": f"I_{issue.id}",
+            **self._shared(one, issue),
+            "state_reason": issue.state_reason,
+            "type": None,
+            "performed_via_github_app": None,
+        }
+        if issue.pull is not None:
+            shown["draft"] = issue.pull.draft
+            shown["pull_request"] = {
+                "url": f"{self.url}/repos/{one.full_name}/pulls/{issue.number}",
+                "html_url": shown["html_url"],
+                "diff_url": f"{shown['html_url']}.diff",
+                "patch_url": f"{shown['html_url']}.patch",
+                "merged_at": iso(issue.pull.merged_at),
+            }
+        return shown
+
+    def pull(self, one: Repository, issue: Issue, pull: Pull) -> dict[str, Any]:
+        """Return a pull request in its own shape."""
+        url = f"{self.url}/repos/{one.full_name}/pulls/{issue.number}"
+        as_issue = f"{self.url}/repos/{one.full_name}/issues/{issue.number}"
+        statuses = f"{self.url}/repos/{one.full_name}/statuses/{pull.sha}"
+        html = f"{WEB}/{one.full_name}/pull/{issue.number}"
+        links = {
+            "self": url,
+            "html": html,
+            "issue": as_issue,
+            "comments": f"{as_issue}/comments",
+            "review_comments": f"{url}/comments",
+            "review_comment": f"{self.url}/repos/{one.full_name}/pulls/comments{{/number}}",
+            "commits": f"{url}/commits",
+            "statuses": statuses,
+        }
+        merged = pull.merged_at is not None
+        return {
+            "url": url,
+            "id": pull.id,
+            "node_id": f"PR_{pull.id}",
+            "html_url": html,
+            "diff_url": f"{html}.diff",
+            "patch_url": f"{html}.patch",
+            "issue_url": as_issue,
+            "commits_url": links["commits"],
+            "review_comments_url": links["review_comments"],
+            "review_comment_url": links["review_comment"],
+            "comments_url": links["comments"],
+            "statuses_url": statuses,
+            **self._shared(one, issue),
+            "head": self._branch(one, pull.head, pull.sha, issue.user),
+            "base": self._branch(one, pull.base, "0" * 40, one.owner),
+            "_links": {name: {"href": href} for name, href in links.items()},
+            "auto_merge": None,
+            "draft": pull.draft,
+            "merged": merged,
+            "merged_at": iso(pull.merged_at),
+            "merged_by": None if pull.merged_by is None else self.user(pull.merged_by),
+            "merge_commit_sha": pull.sha if merged else None,
+            "mergeable": None if merged else True,
+            "rebaseable": None if merged else True,
+            "mergeable_state": "unknown" if merged else "clean",
+            "requested_reviewers": [],
+            "requested_teams": [],
+            "review_comments": 0,
+            "maintainer_can_modify": False,
+            "commits": 1,
+            "additions": 1,
+            "deletions": 0,
+            "changed_files": 1,
+        }
+
+    def _branch(self, one: Repository, ref: str, sha: str, user: User) -> dict[str, Any]:
+        return {
+            "label": f"{one.owner.login}:{ref}",
+            "ref": ref,
+            "sha": sha,
+            "user": self.user(user),
+            "repo": self.repository(one),
+        }
+
+    def comment(self, one: Repository, issue: Issue, comment: Comment) -> dict[str, Any]:
+        """Return a comment on an issue."""
+        page = "issues" if issue.pull is None else "pull"
+        return {
+            "url": f"{self.url}/repos/{one.full_name}/issues/comments/{comment.id}",
+            "html_url": f"{WEB}/{one.full_name}/{page}/{issue.number}#issuecomment-{comment.id}",
+            "issue_url": f"{self.url}/repos/{one.full_name}/issues/{issue.number}",
+            "id": comment.id,
+            "node_id": f"IC_{comment.id}",
+            "user": self.user(comment.user),
+            "created_at": iso(comment.created),
+            "updated_at": iso(comment.updated),
+            "author_association": "MEMBER",
+            "body": comment.body,
+            "performed_via_github_app": None,
+        }
+
+    def review(self, one: Repository, issue: Issue, review: Comment, state: str) -> dict[str, Any]:
+        """Return a review of a pull request."""
+        html = f"{WEB}/{one.full_name}/pull/{issue.number}#pullrequestreview-{review.id}"
+        url = f"{self.url}/repos/{one.full_name}/pulls/{issue.number}"
+        return {
+            "id": review.id,
+            "node_id": f"PRR_{review.id}",
+            "user": self.user(review.user),
+            "body": review.body or None,
+            "commit_id": issue.pull.sha if issue.pull else "",
+            "submitted_at": iso(review.created),
+            "state": state,
+            "html_url": html,
+            "pull_request_url": url,
+            "author_association": "MEMBER",
+            "_links": {"html": {"href": html}, "pull_request": {"href": url}},
+        }
