@@ -1,0 +1,47 @@
+"""Declare Slack: what it emits, what it takes, and where each part of it is."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from connector.event import Kind
+from connector.system import System, Target
+from connector.systems.slack import api, deliver, poll, read, receive, settings
+
+SYSTEM: Final = System(
+    name="slack",
+    title="Slack",
+    kinds=frozenset({Kind.MESSAGE_CREATED, Kind.MESSAGE_UPDATED, Kind.MESSAGE_DELETED}),
+    connection=settings.ConnectionSchema,
+    source=settings.SourceSchema,
+    target_schema=settings.TargetSchema,
+    base_url=lambda connection: connection.url,
+    authorize=api.authorize,
+    refusal=api.refusal,
+    limits=api.limits,
+    probe=api.probe,
+    verify=receive.verify,
+    receive=receive.receive,
+    selects=receive.selects,
+    complete=read.complete,
+    find=read.find,
+    poll=poll.poll,
+    backfill=poll.backfill,
+    target=Target(
+        shape=deliver.shape,
+        text=deliver.text,
+        read=deliver.read,
+        write=deliver.write,
+        look_up=deliver.look_up,
+    ),
+    blind_spots=poll.BLIND_SPOTS,
+    # Three repeats within six minutes; an hour leaves room for a Slack that runs late.
+    redelivers=timedelta(hours=1),
+    features={
+        "forms": "slash commands and interactions are accepted and ignored",
+        "messages": "one thread for each entity, kept up to date in place",
+        "comments": "replies, edited and deleted with their source",
+        "look-up": "by message metadata, needs channels:history",
+    },
+)
