@@ -16,8 +16,8 @@ import ipaddress
 import queue
 import socket
 import threading
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from connector.errors import Rejected, Retryable
@@ -87,15 +87,14 @@ def resolve(host: str, port: int, seconds: float) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Which addresses may be called: public ones, and the ``private`` ranges a connection permits."""
+    """Which addresses may be called: public ones, and the ``ranges`` its connection permits (``10.0.0.0/8``)."""
 
-    private: tuple[Network, ...] = ()
+    ranges: Sequence[str] = ()
     resolver: Resolver = resolve
+    private: tuple[Network, ...] = field(init=False)
 
-    @classmethod
-    def permitting(cls, ranges: Iterable[str], resolver: Resolver = resolve) -> Guard:
-        """Make the guard of a connection from its ``http.private_addresses``."""
-        return cls(networks(ranges), resolver)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "private", networks(self.ranges))
 
     def permits_privately(self, address: str) -> bool:
         """Tell whether ``address`` lies in a range that the connection names."""

@@ -12,7 +12,6 @@ Not kept on purpose: cookies (a session cookie would outlive the credential it w
 
 from __future__ import annotations
 
-import functools
 import re
 import threading
 import time
@@ -21,7 +20,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final, Protocol
-from urllib.parse import SplitResult, quote, urlencode, urljoin, urlsplit
 
 import requests
 from requests import PreparedRequest
@@ -34,6 +32,7 @@ from connector.ports import Request, Response, Reveal
 from connector.system import System
 from workers.addresses import Guard
 from workers.logs import redact
+from workers.targets import Home, foreign
 from workers.wire import Adapter, Call, Hop, Prepared
 
 VERSION: Final = "0.1.0"
@@ -46,19 +45,12 @@ LEAST: Final = 2.0
 """Seconds of a lease below which no call is begun: it would only end as an unknown outcome."""
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_USUAL: Final = {"http": 80, "https": 443}
-_PLAIN_TARGET: Final = re.compile(r"/[A-Za-z0-9/._~!$&'()*+,;=:@%?\[\]-]*")
-_QUOTED_AS_IS: Final = "/._~!$&'()*+,;=:@%?[]-"
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_DOTS: Final = re.compile(r"(?i)(?:^|[/\\])(?:\.|%2e){1,2}(?:[/\\?#]|$)")
 # Ours to set: they frame the message or name the host.
 _OURS: Final = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "te", "upgrade", "proxy-authorization"}
 )
-# All that a host which is not the connection's own gets to see.
-_FOREIGN: Final = frozenset({"accept", "range", "if-none-match", "if-modified-since"})
 
 
 class Limiter(Protocol):
@@ -115,6 +107,7 @@ class _Local(threading.local):
     session: requests.Session | None = None
     adapter: Adapter | None = None
     call: Call | None = None
+    deadline: float | None = None
 
 
 class Transport:
@@ -146,34 +139,35 @@ class Transport:
         self._now = now
         self._on_call = on_call
         self._total = connection.http.total.total_seconds()
-        self._base = _base(system.base_url(connection.settings))
+        self._home = Home.of(system.base_url(connection.settings))
         # urllib3 wants some timeouts; the sockets trim them to what is left of the call.
         http = connection.http
         self._timeouts = (http.connect.total_seconds(), http.read.total_seconds())
         self._local = _Local()
         self.calls = 0
 
+    @property
+    def deadline(self) -> float | None:
+        """The instant of ``clock`` by which *this thread's* calls are over or not begun; None: no lease."""
+        return self._local.deadline
+
+    @deadline.setter
+    def deadline(self, instant: float | None) -> None:
+        self._local.deadline = instant
+
     def __call__(self, request: Request, /) -> Response:
         """Send it; see `connector.ports.Transport`."""
-        return self.send(request, None)
-
-    def until(self, instant: float) -> Callable[[Request], Response]:
-        """Return this transport for a lease: every call is over by ``instant`` of ``clock``, or not begun."""
-        return functools.partial(self.send, until=instant)
-
-    def send(self, request: Request, until: float | None) -> Response:
-        """Send it, and be done by ``until``."""
-        hop = self._target(request)
+        hop = self._home.hop(request)
         headers, body = self._message(request)
-        self._deadline(until)
+        self._end()
         self._limiter.take(request)
         headers.update(self._credentials())
         # Taking a token may have taken time; this is the last look before bytes leave.
-        deadline, began = self._deadline(until), self._clock()
+        end, began = self._end(), self._clock()
         response: Response | None = None
         error: ConnectorError | None = None
         try:
-            response = self._follow(request, hop, headers, body, deadline)
+            response = self._follow(request, hop, headers, body, end)
             error = self._judge(request, response)
             if error is not None:
                 raise error from Refused.of(request, response)
@@ -194,40 +188,6 @@ class Transport:
             self._local.session = None
 
     # --- before ------------------------------------------------------------------------------------
-    def _target(self, request: Request) -> Hop:
-        path = request.path
-        if _CONTROL.search(path):
-            raise Rejected("a request path holds control characters", cause="path")
-        if request.query:
-            path += ("&" if "?" in path else "?") + urlencode(request.query, doseq=True)
-        if path[:4].lower() == "http" and "://" in path[:9]:
-            hop = self._origin(urlsplit(path))
-            if not hop.own:
-                raise Rejected(f"{hop.origin[1]} is not a host of this connection", cause="host")
-            return hop
-        base = self._base
-        return Hop(base.origin, base.target + _safe(path.lstrip("/")), own=True)
-
-    def _origin(self, url: SplitResult) -> Hop:
-        """Read an absolute URL; raises `Rejected` for what may never be called."""
-        if url.scheme not in _USUAL or not url.hostname:
-            raise Rejected(f"{url.scheme or 'this'} is no scheme to call", cause="url")
-        if url.username is not None or url.password is not None:
-            raise Rejected("a URL must hold no credentials", cause="url")
-        host = url.hostname
-        if not host.isascii() or "%" in host:
-            raise Rejected("a host must be spelt in ASCII (xn--)", cause="url")
-        try:
-            port = url.port or _USUAL[url.scheme]
-        except ValueError as error:
-            raise Rejected("a URL holds no valid port", cause="url") from error
-        target = "/" + _safe(url.path.lstrip("/") + (f"?{url.query}" if url.query else ""))
-        origin = (url.scheme, host, port)
-        own = origin == self._base.origin
-        if not own and (url.scheme != "https" or port != 443):
-            raise Rejected(f"only https on port 443 may be called on other hosts, not {host}:{port}", cause="url")
-        return Hop(origin, target, own)
-
     def _message(self, request: Request) -> tuple[dict[str, str], bytes | None]:
         headers = {"User-Agent": f"jira-connector/{VERSION}", "Accept-Encoding": "gzip", "Accept": "application/json"}
         if request.json is not None:
@@ -251,9 +211,9 @@ class Transport:
                 raise Rejected(f"the credential in {name} holds characters that no header may hold", cause="credential")
         return given
 
-    def _deadline(self, until: float | None) -> float:
+    def _end(self) -> float:
         """Return when a call begun now must be over; raises `Retryable` where the lease leaves too little."""
-        now = self._clock()
+        now, until = self._clock(), self._local.deadline
         if until is None:
             return now + self._total
         if until - now < min(LEAST, self._total):
@@ -262,44 +222,36 @@ class Transport:
 
     # --- the exchange ------------------------------------------------------------------------------
     def _follow(
-        self, request: Request, hop: Hop, headers: Mapping[str, str], body: bytes | None, deadline: float
+        self, request: Request, hop: Hop, headers: Mapping[str, str], body: bytes | None, end: float
     ) -> Response:
         """Exchange, and for reads follow up to three redirects: same rules, no credentials elsewhere."""
         method = request.method
         for _ in range(HOPS + 1):
-            response = self._exchange(Prepared(hop, method, headers, body), deadline, repeat=not request.writes)
+            response = self._exchange(Prepared(hop, method, headers, body), end, repeat=not request.writes)
             location = response.headers.get("location")
             if response.status not in _REDIRECTS or location is None:
                 return response
             if request.writes:
                 return response
-            hop, before = self._redirected(hop, location), hop
+            hop, before = self._home.redirected(hop, location), hop
             if hop.origin != before.origin:
-                headers = _foreign(headers)
+                headers = foreign(headers)
             if response.status == 303 or (response.status in {301, 302} and method == "POST"):
                 method, body = "GET", None
                 headers = {n: v for n, v in headers.items() if n not in {"Content-Length", "Content-Type"}}
         raise Rejected(f"more than {HOPS} redirects", cause="redirects")
 
-    def _redirected(self, hop: Hop, location: str) -> Hop:
-        if _CONTROL.search(location):
-            raise Rejected("a redirect holds control characters", cause="redirect")
-        url = urlsplit(urljoin(hop.url, location))
-        if hop.origin[0] == "https" and url.scheme == "http":
-            raise Rejected("a redirect from https to http is refused", cause="redirect")
-        return self._origin(url)
-
-    def _exchange(self, prepared: Prepared, deadline: float, *, repeat: bool) -> Response:
+    def _exchange(self, prepared: Prepared, end: float, *, repeat: bool) -> Response:
         adapter, call = self._mine()
         if self._connection.http.proxy:
             self._guard.check_literal(prepared.hop.origin[1], own=prepared.hop.own)
-        call.begin(deadline, own=prepared.hop.own)
+        call.begin(end, own=prepared.hop.own)
         try:
             return self._once(adapter, prepared)
         except (requests.RequestException, HTTPError, OSError) as error:
             if repeat and call.sent and call.reused and not call.overflow and call.received == 0 and not _late(error):
                 # The target closed an idle connection just as we used it.  A read may simply be asked again.
-                call.begin(deadline, own=prepared.hop.own)
+                call.begin(end, own=prepared.hop.own)
                 adapter.forget()
                 try:
                     return self._once(adapter, prepared)
@@ -378,31 +330,6 @@ def retry_after(value: str, now: datetime) -> timedelta | None:
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)
     return min(max(at - now, timedelta(0)), LONGEST_WAIT)
-
-
-def _base(url: str) -> Hop:
-    parts = urlsplit(url)
-    if parts.scheme not in _USUAL or not parts.hostname or parts.username is not None:
-        raise Rejected("the base URL must be http(s)://host, without credentials", cause="url")
-    prefix = parts.path.strip("/")
-    target = f"/{prefix}/" if prefix else "/"
-    return Hop((parts.scheme, parts.hostname, parts.port or _USUAL[parts.scheme]), target, own=True)
-
-
-def _safe(path: str) -> str:
-    """Return a path (without its leading slash) that cannot leave its place; quotes what must be quoted."""
-    if "." in path or "%" in path or "\\" in path:
-        before, _, _ = path.partition("?")
-        if "\\" in before or _DOTS.search(before):
-            raise Rejected("a request path may not climb", cause="path")
-    if _PLAIN_TARGET.fullmatch("/" + path):
-        return path
-    return quote(path, safe=_QUOTED_AS_IS)
-
-
-def _foreign(headers: Mapping[str, str]) -> dict[str, str]:
-    kept = {name: value for name, value in headers.items() if name.lower() in _FOREIGN}
-    return {"User-Agent": headers["User-Agent"], "Accept-Encoding": "gzip", **kept}
 
 
 def _late(error: BaseException) -> bool:

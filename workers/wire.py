@@ -30,6 +30,8 @@ from workers.addresses import Guard
 SLACK: Final = 1 << 20
 """Bytes a call may receive beyond its body cap, for headers and framing."""
 
+USUAL_PORTS: Final = {"http": 80, "https": 443}
+
 _ORIGINS: Final = 4
 """Origins a session keeps connections to: its own, and what reads are redirected to."""
 
@@ -293,8 +295,7 @@ class Hop:
         """The whole URL."""
         scheme, host, port = self.origin
         shown = f"[{host}]" if ":" in host else host
-        usual = {"http": 80, "https": 443}[scheme]
-        return f"{scheme}://{shown}{'' if port == usual else f':{port}'}{self.target}"
+        return f"{scheme}://{shown}{'' if port == USUAL_PORTS[scheme] else f':{port}'}{self.target}"
 
 
 class Prepared(PreparedRequest):
