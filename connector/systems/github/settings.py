@@ -14,7 +14,7 @@ from connector.ports import SecretRef
 
 DEFAULT_URL: Final = "https://api.github.com"
 
-REPOSITORY: Final = re.compile(r"(?P<owner>[A-Za-z0-9_-]{1,100})/(?P<name>(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,100})")
+REPOSITORY: Final = re.compile(r"[A-Za-z0-9_-]{1,100}/(?!\.{1,2}(?![A-Za-z0-9._-]))[A-Za-z0-9._-]{1,100}")
 """``owner/name``; also keeps path tricks such as ``a/..`` out of the URLs built from it."""
 
 _URL: Final = re.compile(r"https?://[^/\s@?#]+(/[^\s@?#]*)?\Z")

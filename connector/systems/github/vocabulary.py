@@ -157,18 +157,9 @@ class Place:
 def snapshot(item: Json, place: Place) -> dict[str, Any]:
     """Return the vocabulary of an issue or pull request; keys that the payload lacks are absent."""
     number = member(item, "number", int)
-    state = member(item, "state", str)
-    milestone = optional(item, "milestone", dict)
     data: dict[str, Any] = {
         "title": member(item, "title", str),
         "body": markdown(optional(item, "body", str)),
-        "state": state,
-        "state_category": _CATEGORY.get(state, "active"),
-        "labels": labels(item),
-        "assignees": people(item),
-        "assignee": person(optional(item, "assignee", dict)),
-        "reporter": person(optional(item, "user", dict)),
-        "milestone": None if milestone is None else member(milestone, "title", str),
         "project": place.name,
         "key": f"{place.name}#{number}",
         "number": number,
@@ -176,6 +167,20 @@ def snapshot(item: Json, place: Place) -> dict[str, Any]:
         "created": moment(item, "created_at").isoformat(),
         "updated": moment(item, "updated_at").isoformat(),
     }
+    if "labels" in item:
+        data["labels"] = labels(item)
+    if "assignees" in item:
+        data["assignees"] = people(item)
+    if "assignee" in item:
+        data["assignee"] = person(optional(item, "assignee", dict))
+    if "user" in item:
+        data["reporter"] = person(optional(item, "user", dict))
+    if "milestone" in item:
+        milestone = optional(item, "milestone", dict)
+        data["milestone"] = None if milestone is None else member(milestone, "title", str)
+    state = optional(item, "state", str)
+    if state is not None:
+        data["state"], data["state_category"] = state, _CATEGORY.get(state, "active")
     if "state_reason" in item:
         data["state_reason"] = optional(item, "state_reason", str)
     if "type" in item:
@@ -243,7 +248,7 @@ def item_event(place: Place, kind: Kind, item: Json, told: Telling) -> Event:
             version = at.isoformat()
         case _:
             known: dict[str, Any] = {name: data.get(name) for name in _STATE_KEYS}
-            known["assignees"] = [p["id"] for p in data["assignees"]]
+            known["assignees"] = [p["id"] for p in data.get("assignees", ())]
             version = state_version(data["updated"], known)
     return Event(
         event_id(entity, kind, version=version),
@@ -254,7 +259,8 @@ def item_event(place: Place, kind: Kind, item: Json, told: Telling) -> Event:
         actor=told.actor,
         change=told.change or {},
         raw=told.raw,
-        partial=told.partial,
+        # Recorded payloads of `pinned` lack the state and the labels: not enough to believe.
+        partial=told.partial or "state" not in data or "labels" not in data,
         marker=marker(item.get("body") or ""),
         origin=told.origin,
     )
