@@ -62,7 +62,7 @@ class Hooks:
         else:
             name = "pull_request"
             payload["number"] = issue.number
-            payload["pull_request"] = self.shower.pull(one, issue, issue.pull)
+            payload["pull_request"] = self.shower.whole_pull(one, issue, issue.pull)
         self._send(name, {**payload, **more, **self._around(one, sender)})
 
     def comment(self, one: Repository, issue: Issue, comment: Comment, action: str, sender: User, **more: Any) -> None:

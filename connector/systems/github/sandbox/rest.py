@@ -206,10 +206,10 @@ class Rest:
                 raise not_found()
         match call.method, more:
             case "GET", []:
-                return Answer.of(200, self.show.pull(one, issue, pull))
+                return Answer.of(200, self.show.whole_pull(one, issue, pull))
             case "PATCH", []:
                 self.changes.edit_issue(act, issue, _object(call))
-                return Answer.of(200, self.show.pull(one, issue, pull))
+                return Answer.of(200, self.show.whole_pull(one, issue, pull))
             case "GET", ["merge"]:
                 return Answer(204) if pull.merged_at else not_found().answer
             case "PUT", ["merge"]:
@@ -239,7 +239,7 @@ class Rest:
         sha = hashlib.sha256(f"{one.id}/{head}/{one.number}".encode()).hexdigest()[:40]
         pull = Pull(self.world.next_id(), head, asked["base"], sha, bool(asked.get("draft")))
         issue = self.changes.open_issue(act, asked, pull)
-        return self.show.pull(one, issue, pull)
+        return self.show.whole_pull(one, issue, pull)
 
     def _labels(self, call: Call, act: Act, rest: Sequence[str]) -> Answer:
         one = act.one

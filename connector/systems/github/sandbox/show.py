@@ -156,6 +156,12 @@ class Shower:
                 "has_pages": False,
                 "has_discussions": False,
                 "default_branch": "main",
+                "custom_properties": {},
+                "topics": [],
+                "visibility": "public",
+                "is_template": False,
+                "allow_forking": True,
+                "web_commit_signoff_required": False,
                 **dict.fromkeys(zero, 0),
             }
         return {**known, "open_issues": one.still_open, "open_issues_count": one.still_open}
@@ -213,7 +219,6 @@ class Shower:
             "assignee": people[0] if people else None,
             "assignees": people,
             "milestone": None if issue.milestone is None else self.milestone(one, issue.milestone),
-            "comments": len(issue.comments),
             "created_at": iso(issue.created),
             "updated_at": iso(issue.updated),
             "closed_at": iso(issue.closed_at),
@@ -235,6 +240,8 @@ class Shower:
             "id": issue.id,
             "node_id": f"I_{issue.id}",
             **self._shared(one, issue),
+            "comments": len(issue.comments),
+            "reactions": self._reactions(url),
             "state_reason": issue.state_reason,
             "type": None,
             "performed_via_github_app": None,
@@ -250,8 +257,12 @@ class Shower:
             }
         return shown
 
+    def _reactions(self, url: str) -> dict[str, Any]:
+        kinds = ("total_count", "+1", "-1", "laugh", "hooray", "confused", "heart", "rocket", "eyes")
+        return {"url": f"{url}/reactions", **dict.fromkeys(kinds, 0)}
+
     def pull(self, one: Repository, issue: Issue, pull: Pull) -> dict[str, Any]:
-        """Return a pull request in its own shape."""
+        """Return a pull request in its own shape, as lists and reviews show it."""
         url = f"{self.url}/repos/{one.full_name}/pulls/{issue.number}"
         as_issue = f"{self.url}/repos/{one.full_name}/issues/{issue.number}"
         statuses = f"{self.url}/repos/{one.full_name}/statuses/{pull.sha}"
@@ -266,7 +277,6 @@ class Shower:
             "commits": f"{url}/commits",
             "statuses": statuses,
         }
-        merged = pull.merged_at is not None
         return {
             "url": url,
             "id": pull.id,
@@ -286,15 +296,23 @@ class Shower:
             "_links": {name: {"href": href} for name, href in links.items()},
             "auto_merge": None,
             "draft": pull.draft,
-            "merged": merged,
             "merged_at": iso(pull.merged_at),
+            "merge_commit_sha": pull.sha if pull.merged_at else None,
+            "requested_reviewers": [],
+            "requested_teams": [],
+        }
+
+    def whole_pull(self, one: Repository, issue: Issue, pull: Pull) -> dict[str, Any]:
+        """Return a pull request with what lists and reviews leave out."""
+        merged = pull.merged_at is not None
+        return {
+            **self.pull(one, issue, pull),
+            "comments": len(issue.comments),
+            "merged": merged,
             "merged_by": None if pull.merged_by is None else self.user(pull.merged_by),
-            "merge_commit_sha": pull.sha if merged else None,
             "mergeable": None if merged else True,
             "rebaseable": None if merged else True,
             "mergeable_state": "unknown" if merged else "clean",
-            "requested_reviewers": [],
-            "requested_teams": [],
             "review_comments": 0,
             "maintainer_can_modify": False,
             "commits": 1,
@@ -326,6 +344,7 @@ class Shower:
             "updated_at": iso(comment.updated),
             "author_association": "MEMBER",
             "body": comment.body,
+            "reactions": self._reactions(f"{self.url}/repos/{one.full_name}/issues/comments/{comment.id}"),
             "performed_via_github_app": None,
         }
 
