@@ -1,0 +1,184 @@
+"""Know the fields of a Jira site: which there are, which a screen offers, what each takes.
+
+Field ids differ from site to site and names are not unique, so both come from the live site and are
+kept for `LIFE` in the site's memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from connector.errors import Rejected, Retryable
+from connector.event import Entity
+from connector.ports import Site
+from connector.systems.jira.api import get, get_object, get_or_none, pages
+from connector.systems.jira.settings import JiraTarget
+
+LIFE: Final = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field as Jira describes it.  ``allowed`` is None where any value may be tried."""
+
+    id: str
+    name: str
+    kind: str
+    allowed: tuple[Mapping[str, Any], ...] | None = None
+    required: bool = False
+    has_default: bool = False
+
+
+_NAMED: Final = frozenset({"priority", "resolution", "issuetype", "version", "component", "securitylevel"})
+_BY_TYPE: Final = {
+    "number": "number",
+    "date": "date",
+    "datetime": "datetime",
+    "option": "option",
+    "option-with-child": "cascade",
+    "user": "user",
+    "group": "group",
+    "timetracking": "timetracking",
+    "project": "project",
+    "issuelink": "parent",
+    "string": "line",
+}
+_BY_ITEMS: Final = {
+    "option": "options",
+    "user": "users",
+    "component": "named_list",
+    "version": "named_list",
+    "string": "labels",
+    "group": "groups",
+}
+_BY_CUSTOM: Final = {"textarea": "text", "gh-sprint": "sprint", "url": "url", "labels": "labels"}
+_BY_SYSTEM: Final = {"description": "text", "environment": "text", "labels": "labels", "parent": "parent"}
+
+
+def kind_of(schema: Mapping[str, Any]) -> str:
+    """Name the shape of a field's values; ``any`` for one we do not know, which is passed through."""
+    custom = str(schema.get("custom") or "").rpartition(":")[2]
+    if custom in _BY_CUSTOM:
+        return _BY_CUSTOM[custom]
+    system = str(schema.get("system") or "")
+    if system in _BY_SYSTEM:
+        return _BY_SYSTEM[system]
+    kind = str(schema.get("type") or "")
+    if kind == "array":
+        return _BY_ITEMS.get(str(schema.get("items") or ""), "any")
+    return "named" if kind in _NAMED else _BY_TYPE.get(kind, "any")
+
+
+def field_of(number: str, raw: Mapping[str, Any]) -> Field:
+    """Read a field description of createmeta, editmeta, a transition or the field list."""
+    schema = raw.get("schema")
+    allowed = raw.get("allowedValues")
+    return Field(
+        id=number,
+        name=str(raw.get("name") or number),
+        kind=kind_of(schema) if isinstance(schema, Mapping) else "any",
+        allowed=tuple(v for v in allowed if isinstance(v, Mapping)) if isinstance(allowed, list) else None,
+        required=raw.get("required") is True,
+        has_default=raw.get("hasDefaultValue") is True,
+    )
+
+
+def all_fields(site: Site) -> Mapping[str, Field]:
+    """Return every field of the site that we may see, by id."""
+
+    def load() -> dict[str, Field]:
+        rows = get(site, "/field")
+        if not isinstance(rows, list):
+            raise Retryable("the field list is not a list", sent=False, cause="bad_answer")
+        return {
+            str(row["id"]): field_of(str(row["id"]), row) for row in rows if isinstance(row, Mapping) and "id" in row
+        }
+
+    found: Mapping[str, Field] = site.memory("jira:fields", LIFE, load)
+    return found
+
+
+# --- what can be set on create ------------------------------------------------------------------------
+def create_screen(site: Site, target: JiraTarget) -> tuple[str, Mapping[str, Field]]:
+    """Return the id of the target's issue type, and the fields that may be set when one is created."""
+
+    def load() -> tuple[str, dict[str, Field]]:
+        root = f"/issue/createmeta/{target.project}/issuetypes"
+        try:
+            types = list(pages(site, root, ("issueTypes", "values")))
+        except Rejected as refused:
+            if refused.status != 404:
+                raise
+            return _old_screen(site, target)
+        number = _type_id(types, target)
+        rows = list(pages(site, f"{root}/{number}", ("fields", "values", "results")))
+        named = {str(row.get("fieldId") or row.get("key")): row for row in rows}
+        return number, {field: field_of(field, row) for field, row in named.items()}
+
+    found: tuple[str, Mapping[str, Field]] = site.memory(f"jira:create:{target.project}:{target.type}", LIFE, load)
+    return found
+
+
+def _type_id(types: list[dict[str, Any]], target: JiraTarget) -> str:
+    for row in types:
+        if target.type in {row.get("id"), row.get("name")}:
+            return str(row["id"])
+    near = [row for row in types if str(row.get("name", "")).casefold() == target.type.casefold()]
+    if len(near) == 1:
+        return str(near[0]["id"])
+    known = ", ".join(sorted(str(row.get("name")) for row in types)) or "none that we may create"
+    message = f"project {target.project} has no issue type {target.type!r}; it has {known}"
+    raise Rejected(message, fields={"type": message}, cause="option:issuetype")
+
+
+def _old_screen(site: Site, target: JiraTarget) -> tuple[str, dict[str, Field]]:
+    """Ask the one big document of Servers before 8.4 (gone since 9.0)."""
+    found = get_object(site, "/issue/createmeta", projectKeys=target.project, expand="projects.issuetypes.fields")
+    projects = [p for p in found.get("projects") or () if isinstance(p, Mapping) and p.get("key") == target.project]
+    if not projects:
+        message = f"there is no project {target.project}, or the account may not create issues in it"
+        raise Rejected(message, fields={"project": message}, cause="not_found", status=404)
+    types = [row for row in projects[0].get("issuetypes") or () if isinstance(row, dict)]
+    number = _type_id(types, target)
+    chosen = next(row for row in types if str(row["id"]) == number)
+    return number, {str(name): field_of(str(name), row) for name, row in (chosen.get("fields") or {}).items()}
+
+
+# --- what can be set on an issue there is ----------------------------------------------------------------
+def edit_screen(site: Site, target: JiraTarget, entity: Entity, *, fresh: bool = False) -> Mapping[str, Field]:
+    """Return the fields that may be set on an issue.
+
+    Remembered per project and type, since a screen rarely differs between two issues of one kind;
+    ``fresh`` asks for this very issue, for the case that it does.
+    """
+
+    def load() -> dict[str, Field]:
+        found = get_or_none(site, f"/issue/{entity.id}/editmeta")
+        if found is None:
+            raise Rejected("the issue does not exist, or the account may not see it", cause="not_found", status=404)
+        rows = found.get("fields")
+        return {str(name): field_of(str(name), row) for name, row in rows.items()} if isinstance(rows, Mapping) else {}
+
+    if fresh:
+        return load()
+    found: Mapping[str, Field] = site.memory(f"jira:edit:{entity.scope or target.project}:{target.type}", LIFE, load)
+    return found
+
+
+# --- statuses ------------------------------------------------------------------------------------------------
+def statuses(site: Site, project: str) -> Mapping[str, tuple[str, str]]:
+    """Return a project's statuses: name in lower case -> (name, category key)."""
+
+    def load() -> dict[str, tuple[str, str]]:
+        found: dict[str, tuple[str, str]] = {}
+        for row in get(site, f"/project/{project}/statuses") or ():
+            for status in row.get("statuses") or ():
+                category = status.get("statusCategory") or {}
+                found[str(status["name"]).casefold()] = (str(status["name"]), str(category.get("key", "")))
+        return found
+
+    known: Mapping[str, tuple[str, str]] = site.memory(f"jira:statuses:{project}", LIFE, load)
+    return known

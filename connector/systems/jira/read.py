@@ -1,0 +1,161 @@
+"""Read one issue or comment as Jira holds it now: to complete a hint, to find what a person named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from connector.errors import Rejected
+from connector.event import Entity, Event, Kind, event_id
+from connector.ports import Site
+from connector.system import Who
+from connector.systems.jira import vocabulary
+from connector.systems.jira.api import PROPERTY, get, get_object, get_or_none, marker_of
+from connector.systems.jira.vocabulary import Json, moment
+
+_KEY: Final = re.compile(r"[A-Z][A-Z0-9_]*-\d{1,12}")
+
+
+def probe(site: Site) -> Who:
+    """Ask who the credential belongs to; a refusal is raised by the transport."""
+    me = get_object(site, "/myself")
+    who = vocabulary.person(me)
+    if who is None:
+        # A Server that answers an anonymous caller leaves everything out.
+        return Who(site.settings.account, "", ())
+    zone = me.get("timeZone")
+    return Who(who["id"], who.get("name", who["id"]), (f"time zone {zone}",) if isinstance(zone, str) else ())
+
+
+def issue_of(site: Site, name: str, *, expand: str = "") -> dict[str, Any] | None:
+    """Read an issue by id or key with our property; None where there is none (or we may not see it).
+
+    Old keys of moved issues keep resolving; the answer carries the new one.
+    """
+    more = {"expand": expand} if expand else {}
+    return get_or_none(site, f"/issue/{name}", fields="*all", properties=PROPERTY, **more)
+
+
+def comment_of(site: Site, issue: str, number: str) -> dict[str, Any] | None:
+    """Read a comment with its properties; None where there is none.
+
+    ``expand=properties`` is in neither official document, and is answered by both products in
+    practice; where a server leaves the member out, our property is asked for by name.
+    """
+    found = get_or_none(site, f"/issue/{issue}/comment/{number}", expand="properties")
+    return None if found is None else with_properties(site, found)
+
+
+def with_properties(site: Site, comment: dict[str, Any]) -> dict[str, Any]:
+    """Return the comment with its ``properties``, asking for ours where the server left them out."""
+    if "properties" in comment:
+        return comment
+    try:
+        one = get(site, f"/comment/{comment['id']}/properties/{PROPERTY}")
+    except Rejected as refused:
+        if refused.status != 404:
+            raise
+        one = None
+    return {**comment, "properties": [one] if isinstance(one, Mapping) else []}
+
+
+def state_event(site: Site, issue: Json, origin: str) -> Event:
+    """Describe an issue as it is now: the newest state event that it can have."""
+    settings = site.settings
+    entity = vocabulary.issue_entity(site.connection, settings, issue)
+    data = vocabulary.issue_data(settings, issue)
+    fields = vocabulary.member(issue, "fields")
+    created, updated = moment(fields.get("created")), moment(fields.get("updated"))
+    fresh = created is not None and created == updated
+    return Event(
+        id=event_id(entity, Kind.ISSUE_CREATED) if fresh else vocabulary.updated_id(entity, None, updated, data),
+        kind=Kind.ISSUE_CREATED if fresh else Kind.ISSUE_UPDATED,
+        entity=entity,
+        at=updated or created or site.now(),
+        data=data,
+        actor=vocabulary.person(fields.get("creator")) if fresh else None,
+        raw={"issue": issue},
+        marker=marker_of(issue.get("properties")),
+        origin=origin,
+    )
+
+
+def complete(site: Site, event: Event) -> Event | None:
+    """Return the event with what it lacked, as Jira holds it now; None where the item is gone.
+
+    A deletion is the other way round: it is believed only when the item really is not there any more,
+    and None says that it still is.
+    """
+    match event.kind:
+        case Kind.ISSUE_DELETED:
+            return None if issue_of(site, event.entity.id) else replace(event, partial=False)
+        case Kind.COMMENT_DELETED:
+            if comment_of(site, event.entity.id, event.sub) is not None:
+                return None
+            issue = issue_of(site, event.entity.id)
+            return replace(event, partial=False) if issue is None else _with_issue(site, event, issue)
+        case Kind.COMMENT_CREATED | Kind.COMMENT_UPDATED:
+            return _complete_comment(site, event)
+        case _:
+            issue = issue_of(site, event.entity.id)
+            return None if issue is None else _with_issue(site, event, issue)
+
+
+def _complete_comment(site: Site, event: Event) -> Event | None:
+    comment = comment_of(site, event.entity.id, event.sub)
+    issue = None if comment is None else issue_of(site, event.entity.id)
+    if comment is None or issue is None:
+        return None
+    full = _with_issue(site, event, issue)
+    data = vocabulary.comment_data(site.settings, full.entity, comment)
+    author = vocabulary.person(comment.get("author" if event.kind is Kind.COMMENT_CREATED else "updateAuthor"))
+    return replace(
+        full.with_data(comment=data),
+        actor=author or event.actor,
+        raw={**full.raw, "comment": comment},
+        marker=marker_of(comment.get("properties")),
+    )
+
+
+def _with_issue(site: Site, event: Event, issue: Json) -> Event:
+    # The body that came stays in raw where it says more than the issue (its changelog).
+    return replace(
+        event,
+        entity=vocabulary.issue_entity(site.connection, site.settings, issue),
+        data={**event.data, **vocabulary.issue_data(site.settings, issue)},
+        raw={**event.raw, "issue": issue},
+        partial=False,
+        marker=marker_of(issue.get("properties")) if event.kind.is_state else event.marker,
+    )
+
+
+def find(site: Site, source: Any, named: str) -> Event:
+    """Return the newest state event of the issue that a person named by key, id or URL."""
+    del source
+    name = issue_name(named)
+    issue = issue_of(site, name)
+    if issue is None:
+        raise Rejected(f"there is no issue {name} here, or the account may not see it", cause="not_found", status=404)
+    return state_event(site, issue, "read")
+
+
+def issue_name(named: str) -> str:
+    """Take the key (or id) out of what a person wrote: ``WEB-12``, ``10234`` or a page's address."""
+    stripped = named.strip()
+    if stripped.isdigit():
+        return stripped
+    url = urlsplit(stripped)
+    # The key is the last one in the path, or selectedIssue= of a board's address.
+    where = f"{url.path}?{url.query}" if url.scheme else stripped.upper()
+    found = _KEY.findall(where)
+    if not found:
+        raise Rejected(f"{named!r} is neither an issue key nor the address of one", cause="not_a_key")
+    return str(found[-1])
+
+
+def known(entity: Entity, settings: Any, issue: Json) -> Entity:
+    """Return the entity under the key it has now."""
+    return vocabulary.issue_entity(entity.connection, settings, issue)

@@ -1,0 +1,137 @@
+"""Bring an issue into a status: Jira has no *set*, only the transitions its workflow allows now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from connector.errors import Rejected
+from connector.event import Entity
+from connector.ports import Site
+from connector.systems.jira.api import call, get_object
+from connector.systems.jira.metadata import Field, field_of, statuses
+from connector.systems.jira.settings import JiraTarget
+from connector.systems.jira.shapes import shape
+from connector.systems.jira.vocabulary import Json, member
+
+_STEPS: Final = 3
+_RANK: Final = {"new": 0, "indeterminate": 1, "done": 2}
+
+
+def move(site: Site, target: JiraTarget, entity: Entity, status: str, fields: Json) -> None:
+    """Move an issue into ``status``; idempotent, as the status it has is read first.
+
+    Already there, or done in both senses: nothing to do.  Where no transition leads there directly,
+    up to three steps are taken one at a time, each between where the issue is and where it shall be.
+    ``fields`` are native values that a transition's screen may ask for (a resolution).
+    """
+    seen: list[str] = []
+    known = statuses(site, entity.scope or target.project)
+    for _step in range(_STEPS):
+        now = _status(site, entity)
+        if _same(known, now, status):
+            return
+        seen.append(str(now.get("name", "")).casefold())
+        offered = _offered(site, entity)
+        step = _direct(offered, status) or _towards(known, offered, now, status, seen)
+        if step is None:
+            raise _stuck(now, status, offered)
+        _take(site, target, entity, step, fields)
+        if _leads_to(step, status):
+            return
+    raise _stuck(_status(site, entity), status, _offered(site, entity))
+
+
+def _status(site: Site, entity: Entity) -> Json:
+    issue = get_object(site, f"/issue/{entity.id}", fields="status,resolution")
+    return member(member(issue, "fields"), "status")
+
+
+def _category(status: Json) -> str:
+    return str(member(status, "statusCategory").get("key", ""))
+
+
+def _same(known: Mapping[str, tuple[str, str]], now: Json, wanted: str) -> bool:
+    if str(now.get("name", "")).casefold() == wanted.casefold():
+        return True
+    return _category_wanted(known, wanted) == "done" and _category(now) == "done"
+
+
+def _category_wanted(known: Mapping[str, tuple[str, str]], wanted: str) -> str:
+    """Return the category of the wanted status; a category may be named itself."""
+    word = wanted.casefold()
+    return known[word][1] if word in known else word
+
+
+def _offered(site: Site, entity: Entity) -> list[Json]:
+    found = get_object(site, f"/issue/{entity.id}/transitions", expand="transitions.fields")
+    return [
+        one for one in found.get("transitions") or () if isinstance(one, Mapping) and isinstance(one.get("to"), Mapping)
+    ]
+
+
+def _leads_to(step: Json, wanted: str) -> bool:
+    return str(step["to"].get("name", "")).casefold() == wanted.casefold() or _category(step["to"]) == wanted.casefold()
+
+
+def _direct(offered: list[Json], wanted: str) -> Json | None:
+    """Choose the transition into the wanted status; else, where a category was named, into that category."""
+    word = wanted.casefold()
+    by_name = [one for one in offered if str(one["to"].get("name", "")).casefold() == word]
+    by_category = [one for one in offered if _category(one["to"]) == word]
+    # Several may lead there; one without a screen to fill in is the easier way.
+    return min([*by_name] or by_category, key=lambda one: len(_asked(one)), default=None)
+
+
+def _towards(
+    known: Mapping[str, tuple[str, str]], offered: list[Json], now: Json, wanted: str, seen: list[str]
+) -> Json | None:
+    """Choose a step between the category the issue has and the one it shall have; None where none is."""
+    here, there = _RANK.get(_category(now)), _RANK.get(_category_wanted(known, wanted))
+    if here is None or there is None:
+        return None
+    between = [
+        one
+        for one in offered
+        if str(one["to"].get("name", "")).casefold() not in seen
+        and min(here, there) <= _RANK.get(_category(one["to"]), -1) <= max(here, there)
+        # Never through a *done* status on the way: that would close the issue for a moment.
+        and (_category(one["to"]) != "done" or here == _RANK["done"])
+        and not _asked(one)
+    ]
+    return min(between, key=lambda one: abs(_RANK[_category(one["to"])] - there), default=None)
+
+
+def _asked(step: Json) -> list[Field]:
+    """List the fields that a transition's screen requires and that have no default."""
+    shown = step.get("fields")
+    fields = [field_of(str(name), raw) for name, raw in shown.items()] if isinstance(shown, Mapping) else []
+    return [field for field in fields if field.required and not field.has_default]
+
+
+def _take(site: Site, target: JiraTarget, entity: Entity, step: Json, given: Json) -> None:
+    shown = step.get("fields")
+    offered = {str(name): field_of(str(name), raw) for name, raw in shown.items()} if isinstance(shown, Mapping) else {}
+    fields: dict[str, Any] = {}
+    for name, field in offered.items():
+        if name in given and given[name] is not None:
+            value = shape(site, target.project, field, given[name], []) if name == "resolution" else given[name]
+            fields[name] = value
+    for field in _asked(step):
+        if field.id in fields:
+            continue
+        if field.id != "resolution" or not field.allowed:
+            message = f"the transition {step.get('name')!r} asks for {field.name}: add it to the mapping"
+            raise Rejected(message, fields={field.name: "is required"}, cause=f"required:{field.id}")
+        first = field.allowed[0]
+        fields[field.id] = {"id": first["id"]} if first.get("id") else {"name": first.get("name")}
+    body: dict[str, Any] = {"transition": {"id": str(step["id"])}}
+    if fields:
+        body["fields"] = fields
+    call(site, "POST", f"/issue/{entity.id}/transitions", json=body, entity=entity.id)
+
+
+def _stuck(now: Json, wanted: str, offered: list[Json]) -> Rejected:
+    ways = ", ".join(sorted({str(one["to"].get("name")) for one in offered})) or "nothing"
+    message = f"the workflow does not lead from {now.get('name')!r} to {wanted!r}; it offers {ways}"
+    return Rejected(message, fields={"Status": message}, cause="transition")
