@@ -6,8 +6,9 @@ loads is a frozen dataclass named by ``makes``.  Unknown keys are refused.
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar, Final
 
@@ -20,6 +21,15 @@ NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 _DURATION: Final = re.compile(r"(\d{1,9})(ms|s|m|h|d)")
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """Suggest the known word that is nearest, or list them all."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known: {', '.join(names)}" if names else ""
 
 
 class Declaration(Schema):
@@ -36,6 +46,43 @@ class Declaration(Schema):
     def _make(self, loaded: dict[str, Any], **_: Any) -> Any:
         makes = type(self).makes
         return loaded if makes is None else makes(**loaded)
+
+    def handle_error(self, error: ValidationError, data: Any, *, many: bool, **kwargs: Any) -> None:
+        """Say in a person's words what marshmallow says in its own, and suggest what was meant."""
+        del data, many, kwargs
+        if isinstance(error.messages, dict):
+            known = [one.data_key or name for name, one in self.load_fields.items()]
+            for key, told in error.messages.items():
+                unknown = f"unknown key{near(str(key), known)}"
+                error.messages[key] = [unknown] if told == [_UNKNOWN] else _plain(told)
+
+
+def _plain(told: Any) -> Any:
+    match told:
+        case str():
+            return _PLAIN.get(told, told)
+        case list():
+            return [_plain(one) for one in told]
+        case dict():
+            return {key: _plain(one) for key, one in told.items()}
+        case _:
+            return told
+
+
+_UNKNOWN: Final = "Unknown field."
+_PLAIN: Final = {
+    "Missing data for required field.": "is required",
+    "Field may not be null.": "must not be empty",
+    "Invalid input type.": "must be a mapping (key: value)",
+    "Not a valid integer.": "must be a whole number",
+    "Not a valid number.": "must be a number",
+    "Not a valid boolean.": "must be true or false (yes, no, on and off are words in YAML 1.2)",
+    "Not a valid list.": "must be a list",
+    "Not a valid mapping type.": "must be a mapping (key: value)",
+    "Not a valid string.": "must be text; put it in quotes",
+    "Not a valid date.": "must be a date like 2027-05-01",
+}
+"""Marshmallow 4's messages and ours."""
 
 
 class Name(fields.String):
@@ -61,6 +108,76 @@ class Word(fields.String):
         return super()._deserialize(value, attr, data, **kw)
 
 
+class Flag(fields.Field[bool]):
+    """``true`` or ``false`` and nothing that looks like them."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> bool:
+        if not isinstance(value, bool):
+            message = "Not a valid boolean."
+            raise ValidationError(message)
+        return value
+
+
+class Count(fields.Field[int]):
+    """A whole number between two bounds."""
+
+    def __init__(self, *, least: int, most: int, **kw: Any) -> None:
+        super().__init__(**kw)
+        self.least, self.most = least, most
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not self.least <= value <= self.most:
+            message = f"must be a whole number between {self.least} and {self.most}"
+            raise ValidationError(message)
+        return value
+
+
+class Table(fields.Field[Mapping[str, Any]]):
+    """A mapping from text to what ``inner`` loads, of at most ``most`` entries."""
+
+    def __init__(self, inner: fields.Field[Any], *, most: int = 10_000, **kw: Any) -> None:
+        super().__init__(**kw)
+        self.inner, self.most = inner, most
+
+    def _deserialize(self, value: Any, *_: Any, **kw: Any) -> dict[str, Any]:
+        if not isinstance(value, dict) or not value:
+            message = "must be a mapping (key: value) with at least one entry"
+            raise ValidationError(message)
+        if len(value) > self.most:
+            message = f"must not have more than {self.most} entries"
+            raise ValidationError(message)
+        loaded, wrong = {}, {}
+        for key, one in value.items():
+            try:
+                loaded[key] = self.inner.deserialize(one, key, value, **kw)
+            except ValidationError as error:
+                wrong[key] = error.messages
+        if wrong:
+            raise ValidationError(wrong)
+        return loaded
+
+
+class Known(validate.OneOf):
+    """One of a list of words; a near miss gets a suggestion."""
+
+    def _format_error(self, value: Any) -> str:
+        return f"there is no {value!r} here{near(str(value), map(str, self.choices))}"
+
+
+def spoken(span: timedelta) -> str:
+    """Write a time span as `Duration` reads it.
+
+    >>> spoken(timedelta(hours=36)), spoken(timedelta(milliseconds=100))
+    ('36h', '100ms')
+    """
+    left = round(span.total_seconds() * 1000)
+    for unit, seconds in reversed(_UNITS.items()):
+        size = round(seconds * 1000)
+        if left and left % size == 0:
+            return f"{left // size}{unit}"
+    return "0s"
+
+
 class Duration(fields.Field[timedelta]):
     """A time span such as ``90s``, ``15m``, ``24h`` or ``30d``."""
 
@@ -75,7 +192,7 @@ class Duration(fields.Field[timedelta]):
             raise ValidationError(message)
         span = timedelta(seconds=int(match[1]) * _UNITS[match[2]])
         if not self.least <= span <= self.most:
-            message = f"must lie between {self.least} and {self.most}"
+            message = f"must lie between {spoken(self.least)} and {spoken(self.most)}"
             raise ValidationError(message)
         return span
 

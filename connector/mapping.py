@@ -1,19 +1,28 @@
-"""Turn the fields of an event into the wanted values of a target."""
+"""Turn the fields of an event into the wanted values of a target.
+
+Order within a rule: ``when``, then what is read (``path``, ``template`` or ``value``), then what it
+is looked up in (``people``, ``table`` or ``first``), then the transforms, then ``default``.
+
+Two kinds of nothing: what the source *did not say* leaves the target's field alone, what it *knows
+to be empty* clears it.  ``default`` stands in for both.  All values that cannot be are collected, so
+that a person mends a mapping once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from connector import arguments
+from connector.errors import Rejected
+from connector.event import Event
+from connector.expression import MISSING, Read, compile_condition, compile_read
 
-class _Missing:
-    def __repr__(self) -> str:
-        return "MISSING"
+__all__ = ["MISSING", "Mapped", "Render", "Rule", "Step", "apply", "compile_rules", "view"]
 
-
-MISSING: Final = _Missing()
-"""The source did not say; different from None, which says *empty*."""
+Render = Callable[[str, Mapping[str, Any]], Any]
+"""Renders a template over a view into a `Text`; raises `Rejected`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +38,10 @@ class Rule:
     """How one target field is fed: read (``path``, JMESPath, or ``template``), transform, look up, default.
 
     ``table`` is a closed lookup: a value it lacks is an error unless ``default`` is given.  ``first``
-    picks the first of a list's values that it knows.  ``people`` maps a person of the source (id,
-    login or e-mail) to one of the target.  ``when`` is a JMESPath condition: false leaves the field
-    alone.
+    takes the first of *its* entries that the source's list holds, so the order written is the order of
+    precedence.  ``people`` maps a person of the source (id, login or e-mail) to one of the target; an
+    unknown person leaves the field alone and is reported.  ``when`` is a JMESPath condition: false
+    leaves the field alone.  ``value`` is a literal.
     """
 
     target: str
@@ -43,6 +53,7 @@ class Rule:
     people: Mapping[str, str] | None = None
     default: Any = MISSING
     when: str = ""
+    value: Any = MISSING
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +67,282 @@ class Mapped:
     values: Mapping[str, Any]
     absent: Mapping[str, str] = field(default_factory=dict)
     losses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """Why a field is left alone, and whether that is a loss."""
+
+    why: str
+    loss: str = ""
+
+
+_UNSAID: Final = _Left("the source does not say")
+_UNMET: Final = _Left("its condition is not met")
+_NONE_KNOWN: Final = _Left("the source holds none of the listed values")
+
+_Run = Callable[[Mapping[str, Any]], Any]
+Compiled = Callable[[Mapping[str, Any]], Mapped]
+
+
+def view(event: Event, **more: Any) -> dict[str, Any]:
+    """Show an event to expressions and templates: its vocabulary, and what is known around it.
+
+    On top of the vocabulary stand ``kind``, ``at`` (ISO 8601), ``actor``, ``entity`` {type, id, key,
+    url, scope}, ``change``, ``raw``, and ``more`` (``connector``).  ``key`` and ``url`` fall back to
+    the entity's.
+    """
+    entity = event.entity
+    shown: dict[str, Any] = {
+        "key": entity.key,
+        "url": entity.url,
+        **event.data,
+        "kind": event.kind.value,
+        "at": event.at.isoformat(),
+        "entity": {
+            "type": entity.type,
+            "id": entity.id,
+            "key": entity.key,
+            "url": entity.url,
+            "scope": entity.scope,
+        },
+        "change": event.change,
+        "raw": event.raw,
+        **more,
+    }
+    if event.actor is not None:
+        shown["actor"] = event.actor
+    return shown
+
+
+def apply(
+    rules: Sequence[Rule],
+    seen: Mapping[str, Any],
+    transforms: Mapping[str, arguments.Transform],
+    render: Render,
+) -> Mapped:
+    """Map a view; raises `Rejected` whose ``fields`` name every value that cannot be.
+
+    Rules are compiled at their first use and remembered by identity, which is what a loaded
+    configuration keeps; use `compile_rules` to hold the compiled form yourself.
+    """
+    known = _REMEMBERED.get(id(rules))
+    if known is None or known[0] is not rules or known[1] is not transforms or known[2] is not render:
+        if len(_REMEMBERED) >= _MOST_REMEMBERED:
+            _REMEMBERED.clear()
+        known = _REMEMBERED[id(rules)] = (rules, transforms, render, compile_rules(rules, transforms, render))
+    return known[3](seen)
+
+
+_MOST_REMEMBERED: Final = 4_096
+_REMEMBERED: Final[dict[int, tuple[Sequence[Rule], Mapping[str, arguments.Transform], Render, Compiled]]] = {}
+"""Keeps the rules beside what they compile to, so that an id cannot be reused while it is a key."""
+
+
+def compile_rules(rules: Iterable[Rule], transforms: Mapping[str, arguments.Transform], render: Render) -> Compiled:
+    """Compile a mapping once; raises ValueError for a rule that cannot be (loading reports it earlier)."""
+    runs = tuple((rule.target, _compiled(rule, transforms, render)) for rule in rules)
+
+    def mapped(seen: Mapping[str, Any]) -> Mapped:
+        values: dict[str, Any] = {}
+        absent: dict[str, str] = {}
+        wrong: dict[str, str] = {}
+        losses: list[str] = []
+        for target, run in runs:
+            try:
+                found = run(seen)
+            except Rejected as rejected:
+                wrong[target] = str(rejected)
+                continue
+            if found is MISSING:
+                found = _UNSAID
+            if type(found) is _Left:
+                absent[target] = found.why
+                if found.loss:
+                    losses.append(f"{target}: {found.loss}")
+            elif type(found) is _Part:
+                values[target] = found.kept
+                losses.extend(f"{target}: {loss}" for loss in found.losses)
+            else:
+                values[target] = found
+        if wrong:
+            told = "; ".join(f"{target}: {why}" for target, why in wrong.items())
+            raise Rejected(f"cannot be mapped: {told}", fields=wrong, cause=f"mapping:{next(iter(wrong))}")
+        return Mapped(values, absent, tuple(losses))
+
+    return mapped
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A list of which some items could not be carried."""
+
+    kept: Any
+    losses: tuple[str, ...]
+
+
+def _compiled(rule: Rule, transforms: Mapping[str, arguments.Transform], render: Render) -> _Run:
+    """Build the run of one rule out of only the parts that it has."""
+    run = _reading(rule, render)
+    if rule.people is not None:
+        run = _looking_up_people(run, rule.people, rule.default)
+    elif rule.table is not None:
+        run = _looking_up(run, rule.table, rule.default)
+    elif rule.first is not None:
+        run = _taking_first(run, rule.first)
+    if rule.steps:
+        run = _transforming(run, [arguments.made(step.name, step.arguments, transforms) for step in rule.steps])
+    if rule.default is not MISSING:
+        run = _defaulting(run, rule.default)
+    if rule.when:
+        run = _asking(run, compile_condition(rule.when))
+    return run
+
+
+def _reading(rule: Rule, render: Render) -> _Run:
+    if rule.template:
+        template = rule.template
+        return lambda seen: render(template, seen)
+    if rule.value is not MISSING:
+        value = rule.value
+        return lambda _seen: value
+    read: Read = compile_read(rule.path)
+    return read
+
+
+def _asking(run: _Run, true: Callable[[Mapping[str, Any]], bool]) -> _Run:
+    return lambda seen: run(seen) if true(seen) else _UNMET
+
+
+def _defaulting(run: _Run, default: Any) -> _Run:
+    def defaulted(seen: Mapping[str, Any]) -> Any:
+        found = run(seen)
+        if type(found) is _Known:
+            return found.value
+        return default if found is MISSING or found is None or found in ("", []) or type(found) is _Left else found
+
+    return defaulted
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A value that a table gives on purpose, be it empty; no transform or default may touch it."""
+
+    value: Any
+
+
+def _transforming(run: _Run, steps: Sequence[Callable[[Any], Any]]) -> _Run:
+    def transformed(seen: Mapping[str, Any]) -> Any:
+        found = run(seen)
+        if found is MISSING or type(found) in (_Left, _Known):
+            return found
+        losses: tuple[str, ...] = ()
+        if type(found) is _Part:
+            found, losses = found.kept, found.losses
+        for step in steps:
+            found = step(found)
+        return _Part(found, losses) if losses else found
+
+    return transformed
+
+
+# --- looking up ------------------------------------------------------------------------------------
+def names(value: Any) -> list[str]:
+    """Return the words under which a value may stand in a table: a person has several."""
+    match value:
+        case Mapping():
+            return [str(value[key]) for key in ("id", "login", "email", "name") if value.get(key)]
+        case bool():
+            return ["true" if value else "false"]
+        case _:
+            return [str(value)]
+
+
+def _finder(table: Mapping[str, Any]) -> Callable[[Any], Any]:
+    """Find by exact word, else by a word that differs in capitals only."""
+    folded = {key.casefold(): value for key, value in table.items()}
+
+    def find(value: Any) -> Any:
+        if type(value) is str and value in table:
+            return table[value]
+        words = names(value)
+        for word in words:
+            if word in table:
+                return table[word]
+        for word in words:
+            if word.casefold() in folded:
+                return folded[word.casefold()]
+        return MISSING
+
+    return find
+
+
+def _looking_up(run: _Run, table: Mapping[str, Any], default: Any) -> _Run:
+    find = _finder(table)
+
+    def one(value: Any) -> Any:
+        hit = find(value)
+        if hit is MISSING:
+            if default is MISSING:
+                raise Rejected(f"{_shown(value)} is not in its table ({', '.join(table)})", cause="table")
+            return _Left("not in its table")
+        return hit
+
+    def looked_up(seen: Mapping[str, Any]) -> Any:
+        found = run(seen)
+        if found is MISSING or found is None:
+            return found
+        if isinstance(found, list):
+            hits = [one(item) for item in found]
+            return [default if type(hit) is _Left else hit for hit in hits if hit is not None]
+        hit = one(found)
+        return _Known(None) if hit is None and default is not MISSING else hit
+
+    return looked_up
+
+
+def _taking_first(run: _Run, entries: Mapping[str, Any]) -> _Run:
+    def taken(seen: Mapping[str, Any]) -> Any:
+        found = run(seen)
+        if found is MISSING:
+            return found
+        held = {word.casefold() for item in (found if isinstance(found, list) else [found]) for word in names(item)}
+        for word, value in entries.items():
+            if word.casefold() in held:
+                return value
+        return _NONE_KNOWN
+
+    return taken
+
+
+def _looking_up_people(run: _Run, table: Mapping[str, str], default: Any) -> _Run:
+    find = _finder(table)
+
+    def looked_up(seen: Mapping[str, Any]) -> Any:
+        found = run(seen)
+        if found is MISSING or found is None:
+            return found
+        if isinstance(found, list):
+            hits = [(item, find(item)) for item in found]
+            losses = tuple(_stranger(item) for item, hit in hits if hit is MISSING and default is MISSING)
+            kept = [
+                default if hit is MISSING else hit for _, hit in hits if hit is not MISSING or default is not MISSING
+            ]
+            kept = [one for one in kept if one is not None]
+            return _Part(kept, losses) if losses else kept
+        hit = find(found)
+        return _Left("the person is not in its table", _stranger(found)) if hit is MISSING else hit
+
+    return looked_up
+
+
+def _stranger(person: Any) -> str:
+    return f"{_shown(person)} is not in the people table"
+
+
+def _shown(value: Any) -> str:
+    """Name a value in a message, shortened; a person by login or name, never by e-mail."""
+    if isinstance(value, Mapping):
+        value = value.get("login") or value.get("name") or value.get("id") or "somebody"
+    text = str(value)
+    return repr(text if len(text) <= 40 else text[:39] + "…")

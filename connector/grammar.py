@@ -1,0 +1,428 @@
+"""Declare what users write: every key once, for checks, editors and the reference alike.
+
+What these schemas load is close to `connector.config`, but names are not yet resolved: a connection
+is a word here, and what a system says about its own part (``from:``, ``to:``, a connection's own keys)
+is loaded by that system's schemas in `connector.loading`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+from marshmallow import ValidationError, fields, post_load, validate, validates_schema
+
+from connector.config import Audience, Comments, Http, Message, Mode, Owner, References, When
+from connector.declare import Count, Declaration, Duration, Flag, Known, Name, OneOrMany, Table, Word
+from connector.event import Kind
+from connector.expression import MISSING, compile_read
+from connector.mapping import Rule, Step
+from connector.transforms.steps import pattern_of
+from connector.wording import NAMES, compile_wording
+
+VOCABULARY: Final = NAMES - {"kind", "at", "actor", "entity", "change", "raw", "connector"}
+"""Keys that may change: those of `connector.event.Data`."""
+
+_GROUPS: Final = {f"{kind.value.partition('.')[0]}.*" for kind in Kind if kind is not Kind.OTHER}
+_PROXY: Final = re.compile(r"https?://[^/\s@?#]+/?\Z")
+_REQUEST_SPAN: Final = {"least": timedelta(milliseconds=100), "most": timedelta(minutes=10)}
+
+
+# --- fields ----------------------------------------------------------------------------------------
+def _checked(check: Callable[[str], object]) -> Callable[[str], None]:
+    """Make a marshmallow validator of a function that raises ValueError."""
+
+    def validated(text: str) -> None:
+        try:
+            check(text)
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
+
+    return validated
+
+
+class Expression(Word):
+    """A path (``raw.issue.milestone.title``) or any other JMESPath expression over the event."""
+
+    def __init__(self, **kw: Any) -> None:
+        super().__init__(validate=_checked(compile_read), **kw)
+
+
+class Wording(Word):
+    """A Jinja template of Markdown."""
+
+    def __init__(self, **kw: Any) -> None:
+        super().__init__(validate=_checked(compile_wording), **kw)
+
+
+class Pattern(Word):
+    """A pattern of RE2."""
+
+    def __init__(self, **kw: Any) -> None:
+        super().__init__(validate=_checked(pattern_of), **kw)
+
+
+class Kinds(OneOrMany):
+    """Kinds of events: ``issue.updated``, or ``issue.*`` for all of a group."""
+
+    def __init__(self, **kw: Any) -> None:
+        words = sorted({kind.value for kind in Kind if kind is not Kind.OTHER} | _GROUPS)
+        super().__init__(Word(validate=Known(words)), **kw)
+
+    def _deserialize(self, *args: Any, **kw: Any) -> Any:
+        chosen: set[Kind] = set()
+        for word in super()._deserialize(*args, **kw):
+            group, _, rest = word.partition(".")
+            chosen |= {
+                kind for kind in Kind if kind.value == word or (rest == "*" and kind.value.startswith(f"{group}."))
+            }
+        return frozenset(chosen)
+
+
+class Words(OneOrMany):
+    """One word or several, as a set."""
+
+    def __init__(self, *, only: frozenset[str] = frozenset(), **kw: Any) -> None:
+        self.only = only
+        check = Known(sorted(only)) if only else validate.Length(1, 255)
+        super().__init__(Word(validate=check), **kw)
+
+    def _deserialize(self, *args: Any, **kw: Any) -> Any:
+        return frozenset(super()._deserialize(*args, **kw))
+
+
+class Addresses(OneOrMany):
+    """Networks like ``10.0.0.0/8``."""
+
+    def __init__(self, **kw: Any) -> None:
+        super().__init__(Word(validate=_checked(ipaddress.ip_network)), **kw)
+
+
+class Anything(fields.Field[Any]):
+    """Any JSON value, null included."""
+
+    def __init__(self, **kw: Any) -> None:
+        super().__init__(allow_none=True, **kw)
+
+
+class Steps(OneOrMany):
+    """Transforms in order: ``lower``, ``{truncate: {length: 80}}`` or ``{join: ", "}``."""
+
+    def __init__(self, **kw: Any) -> None:
+        super().__init__(_StepField(), **kw)
+
+
+class _StepField(fields.Field[Step]):
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Step:
+        match value:
+            case str():
+                return Step(value)
+            case {**one} if len(one) == 1:
+                name, given = next(iter(one.items()))
+                return Step(str(name), given if isinstance(given, dict) else {"": given})
+        message = "must be a name (lower), or one name with its arguments ({truncate: {length: 80}})"
+        raise ValidationError(message)
+
+
+class Rules(Table):
+    """``mapping:``, target field by target field."""
+
+    def __init__(self, **kw: Any) -> None:
+        super().__init__(_RuleField(), most=500, **kw)
+
+    def _deserialize(self, *args: Any, **kw: Any) -> Any:
+        loaded: Mapping[str, dict[str, Any]] = super()._deserialize(*args, **kw)
+        wrong: dict[Any, Any] = {
+            target: ["a target field is a name of 1 to 255 printable characters"]
+            for target in loaded
+            if not target.strip() or len(target) > 255 or not target.isprintable() or target.startswith("__")
+        }
+        if wrong:
+            raise ValidationError(wrong)
+        return tuple(Rule(target=target, **parts) for target, parts in loaded.items())
+
+
+class _RuleField(fields.Field[Any]):
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> Any:
+        if isinstance(value, str):
+            path: str = Expression().deserialize(value, attr, data, **kw)
+            return {"path": path}
+        if not isinstance(value, dict):
+            message = "must be a path (Summary: title) or a mapping ({value: ...} for a fixed value)"
+            raise ValidationError(message)
+        return RuleSchema().load(value)
+
+
+# --- one field of a mapping ------------------------------------------------------------------------
+def _says(description: str) -> dict[str, str]:
+    return {"description": description}
+
+
+class RuleSchema(Declaration):
+    """One field of ``mapping:`` in its full form."""
+
+    path = Expression(data_key="from", metadata=_says("What is read from the event: a path, or JMESPath."))
+    template = Wording(metadata=_says("Instead of `from`: a Jinja template of Markdown."))
+    value = Anything(metadata=_says("Instead of `from`: a fixed value."))
+    steps = Steps(data_key="transform", metadata=_says("Transforms, in order."))
+    table = Table(
+        Anything(),
+        data_key="map",
+        metadata=_says("A closed table: a value that it lacks is an error unless `default` is given."),
+    )
+    first = Table(
+        Anything(),
+        metadata=_says("Takes the first of these entries that the source's list holds: order is precedence."),
+    )
+    people = Table(
+        Word(),
+        metadata=_says("Persons of the source (id, login or e-mail) and of the target; or a CSV file of both."),
+    )
+    default = Anything(metadata=_says("Stands in for what is absent, empty or unknown; null clears the field."))
+    when = Expression(metadata=_says("A JMESPath condition; false leaves the field alone."))
+
+    @validates_schema
+    def _one_source(self, given: Mapping[str, Any], **_: Any) -> None:
+        sources = [key for key in ("path", "template", "value") if key in given]
+        if len(sources) != 1:
+            message = "give one of from, template and value"
+            raise ValidationError(message)
+        if sum(key in given for key in ("table", "first", "people")) > 1:
+            message = "give only one of map, first and people"
+            raise ValidationError(message)
+        if given.get("value", 0) is MISSING:
+            message = "must be JSON"
+            raise ValidationError(message, "value")
+
+    @post_load
+    def _make(self, loaded: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return loaded
+
+
+# --- the parts of a connector ------------------------------------------------------------------------
+class WhenSchema(Declaration):
+    """``when:``: which events the connector wants."""
+
+    makes = When
+    events = Kinds(metadata=_says("Kinds of events; all that the source emits where it is left out."))
+    labels = Words(metadata=_says("At least one of these labels must be on the entity."))
+    changed = Words(only=VOCABULARY, metadata=_says("At least one of these must have changed (asked of updates)."))
+    condition = Expression(metadata=_says("A JMESPath condition over the event."))
+    jql = Word(validate=validate.Length(1, 2_000), metadata=_says("Asked of Jira when the delivery is planned."))
+
+
+class MessageSchema(Declaration):
+    """``messages:``: what is added to the target for each event, such as a reply in a thread."""
+
+    makes = Message
+    on = Kinds(required=True, metadata=_says("Kinds of events that it is added for."))
+    changed = Words(only=VOCABULARY, metadata=_says("Only where at least one of these has changed."))
+    when = Expression(metadata=_says("Only where this JMESPath condition is true."))
+    text = Wording(required=True, metadata=_says("A Jinja template of Markdown."))
+
+
+class CommentsSchema(Declaration):
+    """``comments:``: whether and how comments are copied (``true`` is all defaults)."""
+
+    direction = Word(
+        validate=validate.Equal("to", error="only `to` is known; a ring is a second connector the other way"),
+        metadata=_says("`to`: from the source to the target."),
+    )
+    audience = fields.Enum(Audience, by_value=True, metadata=_says("`public` copies public comments only; or `all`."))
+    edits = Flag(metadata=_says("Whether an edited comment is edited in the target (default true)."))
+    deletes = Flag(metadata=_says("Whether a deleted comment is deleted in the target (default false)."))
+    text = Wording(metadata=_says("A Jinja template around the comment."))
+
+    @post_load
+    def _make(self, loaded: dict[str, Any], **_: Any) -> Comments:
+        loaded.pop("direction", None)
+        return Comments(copied=True, **loaded)
+
+
+class CommentsField(fields.Nested):
+    """``true``, ``false`` or a mapping."""
+
+    def __init__(self, **kw: Any) -> None:
+        super().__init__(CommentsSchema, **kw)
+
+    def _deserialize(self, value: Any, *args: Any, **kw: Any) -> Any:
+        return Comments(copied=value) if isinstance(value, bool) else super()._deserialize(value, *args, **kw)
+
+
+class ReferencesSchema(Declaration):
+    """``references:``: what a pull request does to the issues whose keys it names."""
+
+    makes = References
+    fields_ = Words(
+        only=frozenset({"title", "branch", "body"}),
+        data_key="fields",
+        attribute="fields",
+        metadata=_says("Where keys are looked for (default: title, branch and body)."),
+    )
+    pattern = Pattern(metadata=_says("An RE2 pattern of a key (default: WEB-12 and the like)."))
+    status = Table(
+        Word(),
+        metadata=_says("The status wanted when it is `created`, `merged` or `closed`."),
+        validate=lambda table: _only(table, ("created", "merged", "closed")),
+    )
+
+    @post_load
+    def _make(self, loaded: dict[str, Any], **_: Any) -> References:
+        if "fields" in loaded:
+            loaded["fields"] = tuple(name for name in ("title", "branch", "body") if name in loaded["fields"])
+        return References(**loaded)
+
+
+def _only(table: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    wrong: dict[Any, Any] = {key: [f"must be one of: {', '.join(known)}"] for key in table if key not in known}
+    if wrong:
+        raise ValidationError(wrong)
+
+
+class OwnerSchema(Declaration):
+    """``owner:``: who answers for the connector."""
+
+    makes = Owner
+    team = Name(metadata=_says("The team; must be one of the connections' `teams` where they name any."))
+    alert = Word(validate=validate.Length(1, 200), metadata=_says("Where alerts go, such as slack:#payments-oncall."))
+
+
+class HttpSchema(Declaration):
+    """``http:`` of a connection: how it is called."""
+
+    makes = Http
+    proxy = Word(
+        validate=validate.Regexp(_PROXY, error="must be an http(s) URL without a user or path"),
+        metadata=_says("A proxy, http://host:port."),
+    )
+    ca_file = Word(validate=validate.Length(1, 500), metadata=_says("A file of CA certificates to trust instead."))
+    connect = Duration(**_REQUEST_SPAN, metadata=_says("Until a connection stands (default 5s)."))
+    read = Duration(**_REQUEST_SPAN, metadata=_says("Between two pieces of an answer (default 20s)."))
+    total = Duration(**_REQUEST_SPAN, metadata=_says("For a call as a whole (default 30s)."))
+    private_addresses = Addresses(
+        metadata=_says("Private networks that this connection may reach, such as 10.1.0.0/16; none by default.")
+    )
+
+    @validates_schema
+    def _total_is_longest(self, given: Mapping[str, Any], **_: Any) -> None:
+        if given.get("total", timedelta(seconds=30)) < given.get("connect", timedelta(seconds=5)):
+            message = "must not be shorter than connect"
+            raise ValidationError(message, "total")
+
+
+class Poll(Duration):
+    """A time span, or ``off``."""
+
+    def _deserialize(self, value: Any, *args: Any, **kw: Any) -> timedelta:
+        return timedelta(0) if value == "off" else super()._deserialize(value, *args, **kw)
+
+
+class Version(fields.Field[int]):
+    """The version of the grammar: 1."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:
+        if value != 1 or isinstance(value, bool):
+            message = "must be 1, the only version there is"
+            raise ValidationError(message)
+        return 1
+
+
+class EndField(fields.Field[Mapping[str, Any]]):
+    """``from:`` or ``to:``: a connection, and what its system wants to know."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Mapping[str, Any]:
+        if not isinstance(value, dict) or not isinstance(value.get("connection"), str):
+            message = "must name a connection: {connection: NAME, ...}"
+            raise ValidationError(message)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A connector as it is written; ``source`` and ``target`` are not yet loaded by their systems."""
+
+    name: str
+    source: Mapping[str, Any]
+    target: Mapping[str, Any]
+    parts: Mapping[str, Any] = field(default_factory=dict)
+    renamed_from: tuple[str, ...] = ()
+
+
+class ConnectorSchema(Declaration):
+    """A connector: a file below ``connectors/``, or an entry of ``connectors:``."""
+
+    version = Version(metadata=_says("Always 1."))
+    name = Name(required=True, metadata=_says("Its name; also that of its queue."))
+    description = Word(validate=validate.Length(max=1_000), metadata=_says("For people."))
+    renamed_from = OneOrMany(Name(), metadata=_says("Earlier names, the first one first: keeps links and cursors."))
+    owner = fields.Nested(OwnerSchema, metadata=_says("Who answers for it."))
+    template = Name(metadata=_says("A ready-made connector that this one differs from."))
+    mode = fields.Enum(
+        Mode, by_value=True, metadata=_says("`live` (default), `shadow`: all but the write, or `paused`.")
+    )
+    start = Word(
+        validate=validate.Equal("now", error="only `now` is known; history comes by `connector sync`"),
+        metadata=_says("`now`: events before the start are not taken; `connector sync` brings history."),
+    )
+    source = EndField(required=True, data_key="from", metadata=_says("Where events come from."))
+    target = EndField(required=True, data_key="to", metadata=_says("Where changes go."))
+    when = fields.Nested(WhenSchema, metadata=_says("Which events it wants."))
+    mapping = Rules(metadata=_says("Target field: what feeds it."))
+    create = Flag(attribute="creates", metadata=_says("Whether it creates what is not linked yet (default true)."))
+    relate = Flag(attribute="relates", metadata=_says("Whether the target shows a link to the source (default true)."))
+    messages = OneOrMany(fields.Nested(MessageSchema), metadata=_says("Messages added to the target."))
+    comments = CommentsField(metadata=_says("Whether and how comments are copied (default false)."))
+    references = fields.Nested(ReferencesSchema, metadata=_says("What pull requests do to issues they name."))
+    expire = Table(
+        Duration(least=timedelta(seconds=1), most=timedelta(days=366)),
+        validate=lambda table: _only(table, ("message", "comment")),
+        metadata=_says("A message or comment older than this is skipped: {message: 24h}."),
+    )
+    poll_every = Poll(
+        least=timedelta(seconds=10),
+        most=timedelta(days=1),
+        data_key="poll",
+        metadata=_says("How often the source is polled beside its webhooks (default 5m), or `off`."),
+    )
+    concurrency = Count(least=1, most=64, metadata=_says("Entities worked on at once (default 4)."))
+    attempts = Count(least=1, most=50, metadata=_says("Attempts before a dead letter (default 8)."))
+    on_dead = Word(
+        validate=Known(("continue", "block")),
+        metadata=_says("Whether an entity's later events go on after a dead letter, or wait for a person."),
+    )
+    first_hour = Count(
+        least=0, most=100_000, metadata=_says("Creations in its first live hour before a person confirms; 0: no limit.")
+    )
+
+    @post_load
+    def _make(self, loaded: dict[str, Any], **_: Any) -> Declared:
+        for key in ("version", "description", "start"):
+            loaded.pop(key, None)
+        return Declared(
+            name=loaded.pop("name"),
+            source=loaded.pop("source"),
+            target=loaded.pop("target"),
+            renamed_from=loaded.pop("renamed_from", ()),
+            parts=loaded,
+        )
+
+
+class CommonSchema(Declaration):
+    """What every connection may say, whatever its system."""
+
+    system = Word(required=True, metadata=_says("The system that it is a site or account of."))
+    http = fields.Nested(HttpSchema, metadata=_says("Proxy, certificates, timeouts, private networks."))
+    teams = OneOrMany(Name(), metadata=_says("Who may use it; anybody where it is left out."))
+
+
+class FileSchema(Declaration):
+    """A file with ``connections:``, ``connectors:`` or both."""
+
+    version = Version(required=True, metadata=_says("Always 1."))
+    instance = Name(metadata=_says("Goes into every mark: staging never adopts what production wrote."))
+    connections = fields.Dict(metadata=_says("Connections by name."))
+    connectors = fields.List(fields.Dict(), metadata=_says("Connectors, where they have no files of their own."))
