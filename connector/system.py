@@ -221,6 +221,8 @@ class System:
     (``when.jql``); None where the system has none.
     ``blind_spots`` what polling alone cannot see, one sentence each (shown by ``connector check``).
     ``redelivers`` for how long the source may send the same webhook again: dedupe marks live as long.
+    ``example`` {"connection", "source", "target"}: members as YAML gives them, for ``connector init``,
+    the docs, and for reading a payload without a configuration.
     ``markers_inline`` True where `receive` already sees our markers (GitHub body, Slack metadata).
     """
 
@@ -248,3 +250,4 @@ class System:
     redelivers: timedelta = timedelta(days=7)
     markers_inline: bool = True
     features: Mapping[str, str] = field(default_factory=dict)
+    example: Mapping[str, Any] = field(default_factory=dict)

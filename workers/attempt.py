@@ -85,7 +85,9 @@ class Attempt:
         )
         self.link: Link | None = None
         self.wrote = 0
-        self.would: list[str] = []
+        self.would: list[tuple[Change, Shaped | None]] = []
+        """What shadow mode did not write."""
+        self.plan = Plan()
 
     def deliver(self) -> Result:
         """Bring about what the event wants; raises a `ConnectorError` or `writing.Fenced`."""
@@ -102,6 +104,7 @@ class Attempt:
             instance=self.config.instance,
             now=self.desk.now(),
         )
+        self.plan = wanted
         if wanted.skip:
             return Result("skipped", wanted.skip)
         if self.connector.when.jql and not known.link and not self._matches():
@@ -120,7 +123,10 @@ class Attempt:
 
     def _result(self, wanted: Plan) -> Result:
         if self.would:
-            return Result("skipped", "shadow: would " + ", ".join(self.would))
+            words = [
+                f"{change.action} {change.entity.key if change.entity else ''}".strip() for change, _ in self.would
+            ]
+            return Result("skipped", "shadow: would " + ", ".join(words))
         if self.wrote:
             return Result("delivered", "; ".join(wanted.losses), self.wrote)
         return Result("skipped", "echo: our own change coming back" if wanted.adopt else "nothing to change")
@@ -178,7 +184,10 @@ class Attempt:
         marker = marker_for(self.connector, self.event, self.config.instance, Action.CREATE)
         change = creation(self.event, shaped, marker)
         written = self._write(change, shaped)
+        later = {name: value for name, value in shaped.fields.items() if name in shaped.later}
         if written is None:
+            if later:
+                self._write(Change(Action.UPDATE, change.effect, marker, fields=later), shaped)
             return
         source = self.event.entity
         link = Link(
@@ -192,7 +201,6 @@ class Attempt:
             source_scope=source.scope,
         )
         self._remember(based(link, change.fields, written.kept))
-        later = {name: value for name, value in shaped.fields.items() if name in shaped.later}
         if later:
             self._update(later, shaped)
         if wanted.relation:
@@ -232,9 +240,9 @@ class Attempt:
 
     # --- things added ---------------------------------------------------------------------------------
     def _append(self, append: Append) -> None:
-        if self.link is None:
+        if self.link is None and not self.would:
             return
-        entity = target_entity(self.link)
+        entity = target_entity(self.link) if self.link else None
         remote = ""
         action = append.action
         if append.earlier is not None:
@@ -255,7 +263,7 @@ class Attempt:
     # --- writing --------------------------------------------------------------------------------------
     def _write(self, change: Change, shaped: Shaped | None) -> Written | None:
         if self.connector.mode is Mode.SHADOW:
-            self.would.append(f"{change.action} {change.entity.key if change.entity else self.event.entity.key}")
+            self.would.append((change, shaped))
             return None
         written, news = self.pen.write(change)
         if news:

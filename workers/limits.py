@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-from connector.errors import RateLimited, Scope
-from connector.ports import Request
+from connector.errors import ConnectorError, RateLimited, Scope
+from connector.ports import Request, Response
 from connector.system import Limit
 from workers.stores.connections import Bucket, Connections
 
@@ -35,13 +35,14 @@ class _Allowance:
 class Limiter:
     """Takes tokens for the calls of one connection.
 
-    ``ticks`` is monotonic seconds; ``wait`` sleeps.  ``calls`` counts what was let through, by endpoint
+    ``store`` is None in a process without servers, which only looks: it takes nothing.  ``ticks`` is
+    monotonic seconds; ``wait`` sleeps.  ``calls`` counts what was let through, by endpoint
     class, until `counted` collects it.
     """
 
     connection: str
     limits: Sequence[Limit]
-    store: Connections
+    store: Connections | None
     ticks: Callable[[], float]
     wait: Callable[[float], None]
     calls: Counter[str] = field(default_factory=Counter)
@@ -50,6 +51,8 @@ class Limiter:
 
     def take(self, request: Request) -> None:
         """Take what the call costs; raises `RateLimited` (status None: it is our own budget) otherwise."""
+        if self.store is None:
+            return
         applying = [limit for limit in self.limits if _applies(limit, request)]
         by_entity = any(limit.endpoint == "entity" or limit.entity for limit in applying)
         name = "" if by_entity else _batch_name(request, applying)
@@ -69,6 +72,12 @@ class Limiter:
             raise _refusal(int(SHORT * 1000), "limit", request, applying, by_entity=by_entity)
         with self._lock:
             self.calls[request.endpoint] += 1
+
+    def learn(self, _request: Request, _response: Response | None, error: ConnectorError | None, /) -> None:
+        """Give up what was reserved once the target itself refuses: it knows of calls that we don't."""
+        if isinstance(error, RateLimited):
+            with self._lock:
+                self._kept.clear()
 
     def counted(self) -> dict[str, int]:
         """Return and forget the calls made since the last time."""

@@ -1,0 +1,268 @@
+"""Be the Celery application: doorbells in, turns out; ``celery -A workers.app worker`` starts it too."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from celery import Celery, bootsteps, signals
+from kombu import Exchange, Queue
+from kombu.exceptions import OperationalError
+
+from connector.config import Config, Connector
+from workers.celery_settings import SETTINGS, refuse_unsafe
+from workers.delivery import run_turn
+from workers.doorbell import Doorbell, queue_name
+from workers.health import Health
+from workers.logs import about
+from workers.poller import due, poll
+from workers.process import Process, this_process
+from workers.scanner import Scanner
+from workers.settings import Settings
+from workers.stores.scripts import StoreError
+
+log = logging.getLogger("connector.app")
+
+TICKS: Final = "connector.ticks"
+TICK_SECONDS: Final = 5.0
+STUCK: Final = 60.0
+"""Seconds beyond a turn and a call after which a turn counts as stuck and its process is ended."""
+
+_stopping = threading.Event()
+_turns: dict[int, float] = {}
+
+
+def queues(config: Config | None) -> list[Queue]:
+    """Return the queues there are: one for each connector and one for ticks."""
+    names = [TICKS, *(queue_name(name) for name in (config.connectors if config else ()))]
+    return [queue_for(name) for name in names]
+
+
+def queue_for(name: str) -> Queue:
+    """Return a queue that is published to directly: no binding that could be missing loses a message."""
+    return Queue(name, exchange=Exchange(""), routing_key=name)
+
+
+def make_app(broker_url: str, config: Config | None, settings: Settings) -> Celery:
+    """Build the application; refuses unsafe settings with all reasons at once."""
+    made = Celery("connector", broker=broker_url, set_as_current=True)
+    made.conf.update(SETTINGS)
+    made.conf.update(
+        task_queues=queues(config),
+        beat_schedule={
+            "tick": {
+                "task": "tick",
+                "schedule": TICK_SECONDS,
+                "options": {"queue": TICKS, "expires": 3 * TICK_SECONDS},
+            },
+            "trim": {"task": "trim", "schedule": 3600.0, "options": {"queue": TICKS, "expires": 3600}},
+        },
+        beat_schedule_filename=str(settings.home / ".connector" / "beat-schedule"),
+        worker_concurrency=settings.worker_threads,
+        worker_pool="threads",
+    )
+    refuse_unsafe(made.conf, turn=settings.turn.total_seconds(), call=settings.call.total_seconds())
+    return made
+
+
+def _application() -> tuple[Process, Celery]:
+    """Make this process's parts from its environment; see `workers.process`."""
+    process = this_process()
+    made = make_app(process.broker_url, process.source.current, process.settings)
+    process.attach(Doorbell(made), stopping=_stopping.is_set, buried=tell_flower)
+    return process, made
+
+
+# --- what Flower sees ---------------------------------------------------------------------------------
+def tell_flower(connector: Connector, delivery: str, fields: Mapping[str, str]) -> None:
+    """Show a dead letter as a failed task of its own: id the delivery's, name the connector's."""
+    try:
+        with app.events.default_dispatcher() as dispatcher:
+            common = {"uuid": delivery, "name": connector.name, "hostname": "connector@dead-letters"}
+            dispatcher.send("task-received", **common, args="()", kwargs="{}", retries=0, eta=None, expires=None)
+            dispatcher.send("task-started", **common, pid=os.getpid())
+            dispatcher.send(
+                "task-failed",
+                **common,
+                exception=f"{fields.get('error', '')}({fields.get('message', '')!r})"[:500],
+                traceback=f"{fields.get('cause', '')}: connector dead show {delivery}",
+            )
+    except (OperationalError, OSError) as error:
+        log.warning("Flower was not told of dead letter %s: %s", delivery, error)
+
+
+process, app = _application()
+
+
+# --- tasks --------------------------------------------------------------------------------------------
+@app.task(name="deliver")
+def deliver(connector: str, token: str) -> None:
+    """Look into a connector: run one turn."""
+    number = threading.get_ident()
+    _turns[number] = time.monotonic()
+    try:
+        with about(connector=connector, config=process.source.current.hash):
+            done = run_turn(process.wiring.desk(), connector, token)
+            log.debug("turn: %s", done)
+    except StoreError as error:
+        # The slot expires and the scanner rings again: nothing is lost by giving up here.
+        log.warning("the store does not answer, the turn is given up: %s", error)
+    finally:
+        _turns.pop(number, None)
+
+
+@app.task(name="poll")
+def poll_source(connector: str) -> None:
+    """Poll a connector's source from its cursor."""
+    wiring = process.wiring
+    one = wiring.config.connectors.get(connector)
+    if one is None:
+        return
+    with about(connector=connector):
+        got = poll(wiring.desk(), wiring.inbox(), one)
+        log.info("polled %s: %d events, %d new", connector, got.events, got.accepted)
+    if got.more:
+        _send_poll([one])
+
+
+@app.task(name="tick")
+def tick() -> None:
+    """Send the polls that are due; a lost or doubled tick is harmless."""
+    desk = process.wiring.desk()
+    _send_poll([one for one in desk.config().connectors.values() if due(desk, one)])
+
+
+@app.task(name="trim")
+def trim() -> None:
+    """Keep the retention."""
+    desk = process.wiring.desk()
+    for connector in desk.config().connectors.values():
+        gone = desk.deliveries(connector).trim(desk.now_ms())
+        if gone:
+            log.warning("%s: %d dead letters were older than their retention and are discarded", connector.name, gone)
+
+
+def _send_poll(connectors: Iterable[Connector]) -> None:
+    for connector in connectors:
+        app.send_task(
+            "poll",
+            args=(connector.name,),
+            queue=queue_name(connector.name),
+            expires=max(30.0, connector.poll_every.total_seconds()),
+            retry=False,
+        )
+
+
+# --- the worker process -------------------------------------------------------------------------------
+class Hands(bootsteps.StartStopStep):
+    """Start what a worker runs beside Celery: the scanner, health answers, the watch over stuck turns."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, parent: Any, **_options: Any) -> None:
+        self.scanner: Scanner | None = None
+        self.health: Health | None = None
+        super().__init__(parent)
+
+    def start(self, parent: Any) -> None:
+        """Begin scanning and answering."""
+        wiring, settings = process.wiring, process.settings
+        follower = Follower(parent.hostname)
+        self.scanner = Scanner(
+            wiring.desk(), wiring.inbox(), every=settings.scan.total_seconds(), follow=follower.round
+        )
+        self.scanner.start()
+        if settings.health_port:
+            self.health = Health(
+                alive={"turns": stuck},
+                ready={"store": store_answers, "broker": broker_answers},
+                host=settings.health_host,
+                port=settings.health_port,
+            ).start()
+
+    def stop(self, _parent: Any) -> None:
+        """End both."""
+        _stopping.set()
+        if self.scanner is not None:
+            self.scanner.stop()
+        if self.health is not None:
+            self.health.stop()
+        process.close()
+
+
+class Follower:
+    """Once a round: take up a changed configuration, count calls, end a stuck process."""
+
+    def __init__(self, hostname: str) -> None:
+        self._hostname = hostname
+        self._known = process.source.current
+        self._flushed = 0.0
+
+    def round(self) -> None:
+        """Do it."""
+        if stuck():
+            log.critical("a turn is stuck past every deadline; this process ends so that another takes over")
+            os.kill(os.getpid(), signal.SIGKILL)
+        current = process.source.follow()
+        if current is not self._known:
+            added = current.connectors.keys() - self._known.connectors.keys()
+            gone = self._known.connectors.keys() - current.connectors.keys()
+            self._known = current
+            for name in sorted(added):
+                app.amqp.queues.add(queue_for(queue_name(name)))
+                app.control.add_consumer(
+                    queue_name(name), exchange="", routing_key=queue_name(name), destination=[self._hostname]
+                )
+            for name in sorted(gone):
+                app.control.cancel_consumer(queue_name(name), destination=[self._hostname])
+        if time.monotonic() - self._flushed > 1.0:
+            self._flushed = time.monotonic()
+            process.wiring.flush_calls()
+
+
+def stuck() -> str:
+    """Return why this process should be ended, "" while all is well."""
+    settings = process.settings
+    limit = settings.turn.total_seconds() + settings.call.total_seconds() + STUCK
+    oldest = min(_turns.values(), default=None)
+    if oldest is not None and time.monotonic() - oldest > limit:
+        return f"a turn runs for more than {limit:.0f} s"
+    return ""
+
+
+def store_answers() -> str:
+    """Return why the store cannot be used, "" when it can."""
+    try:
+        process.wiring.store.ping()
+    except (StoreError, OSError) as error:
+        return f"the store does not answer: {type(error).__name__}"
+    return ""
+
+
+def broker_answers() -> str:
+    """Return why the broker cannot be used, "" when it can."""
+    try:
+        with app.connection_for_read() as connection:
+            connection.ensure_connection(max_retries=1, timeout=2)
+    except (OperationalError, OSError) as error:
+        return f"the broker does not answer: {type(error).__name__}"
+    return ""
+
+
+app.steps["worker"].add(Hands)
+
+
+@signals.worker_shutting_down.connect
+def _stop_turns(**_: Any) -> None:
+    """Let running turns end after their current write."""
+    _stopping.set()
+
+
+@signals.setup_logging.connect
+def _keep_our_logging(**_: Any) -> None:
+    """Keep Celery from replacing the log format that `workers.logs` has set."""

@@ -1,0 +1,314 @@
+"""Look without changing anything: what a payload means, what would be written, what was, and why."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from rich.text import Text
+
+from connector.config import Connector
+from connector.errors import Unreadable
+from connector.event import Event
+from connector.registry import SYSTEMS
+from connector.system import Inbound, Received, System, Trust
+from workers.cli.output import USAGE, as_json, console, fail, print_json, print_table, when
+from workers.cli.parts import connector_named, parts, wired
+
+
+@click.command()
+@click.option("--system", "name", required=True, type=click.Choice(sorted(SYSTEMS)), help="Whose payload it is.")
+@click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="A request header, as received.")
+@click.argument("payload", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@as_json
+def events(name: str, headers: tuple[str, ...], payload: Path, *, as_json: bool) -> None:
+    """Show what events a webhook body holds, or why it is ignored.  Needs no configuration."""
+    system = SYSTEMS[name]
+    connection = system.connection().load(dict(system.example["connection"]))
+    found, ignored = [], []
+    for body in bodies(payload):
+        got = _read(system, name, connection, Inbound(headers_of(headers), body))
+        found += got.events
+        if got.ignored and got.ignored not in ignored:
+            ignored.append(got.ignored)
+    if as_json:
+        print_json({"events": [event_json(event) for event in found], "ignored": "; ".join(ignored)})
+        return
+    print_table(
+        ("kind", "entity", "at", "changed", "id"),
+        ((e.kind.value, e.entity.key or e.entity.ref, e.at.isoformat(), ", ".join(e.change), e.id) for e in found),
+    )
+    if ignored:
+        console.print(Text(f"ignored: {'; '.join(ignored)}"))
+
+
+def bodies(payload: Path) -> list[bytes]:
+    """Return the bodies in a file: one JSON object, or an array of them."""
+    raw = payload.read_bytes()
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        fail(f"{payload} is not JSON: {error}", USAGE)
+    if isinstance(document, list) and document and all(isinstance(one, dict) for one in document):
+        return [json.dumps(one, ensure_ascii=False).encode("utf-8", "surrogatepass") for one in document]
+    return [raw]
+
+
+def headers_of(pairs: tuple[str, ...]) -> dict[str, str]:
+    """Read NAME:VALUE pairs."""
+    headers = {}
+    for pair in pairs:
+        name, colon, value = pair.partition(":")
+        if not colon or not name.strip():
+            fail(f"--header {pair!r} is not NAME:VALUE", USAGE)
+        headers[name.strip().lower()] = value.strip()
+    return headers
+
+
+def _read(system: System, name: str, connection: Any, inbound: Inbound) -> Received:
+    try:
+        return system.receive(name, connection, inbound, Trust.SIGNED)
+    except Unreadable as error:
+        fail(f"the payload cannot be read: {error}")
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    """Return an event for scripts; the vendor's own payload is left out."""
+    entity = event.entity
+    return {
+        "id": event.id,
+        "kind": event.kind.value,
+        "entity": {
+            "type": entity.type,
+            "id": entity.id,
+            "key": entity.key,
+            "url": entity.url,
+            "scope": entity.scope,
+        },
+        "at": event.at.isoformat(),
+        "sub": event.sub,
+        "actor": event.actor,
+        "change": event.change,
+        "data": event.data,
+        "partial": event.partial,
+        "marker": event.marker,
+    }
+
+
+@click.command()
+@click.argument("connector")
+@click.argument("what")
+@click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="A header of a recorded webhook.")
+@as_json
+def preview(connector: str, what: str, headers: tuple[str, ...], *, as_json: bool) -> None:
+    """Show what CONNECTOR would write for WHAT, field by field; nothing is sent.
+
+    WHAT is a file with a recorded webhook body, or an item that is read live: an issue key, owner/repo#12 or
+    a URL.
+    """
+    from workers.preview import preview as look
+
+    process, running = parts()
+    one = connector_named(process, connector)
+    desk = wired(process, offline=not running).desk()
+    shown = []
+    for event in _events_of(process, one, what, headers):
+        books = desk.deliveries(one) if running else None
+        shown.append(look(desk, one, event, books=books))
+    if as_json:
+        print_json([one.as_json() for one in shown])
+        return
+    if not shown:
+        console.print("the payload holds no event for this connector")
+    for one_shown in shown:
+        _print_preview(one_shown)
+
+
+def _events_of(process: Any, connector: Connector, what: str, headers: tuple[str, ...]) -> list[Event]:
+    connection = process.source.current.connections[connector.source.connection]
+    system = SYSTEMS[connection.system]
+    path = Path(what)
+    if path.is_file():
+        found = []
+        for body in bodies(path):
+            got = _read(system, connection.name, connection.settings, Inbound(headers_of(headers), body))
+            if got.ignored:
+                console.print(Text(f"ignored: {got.ignored}"))
+            found += got.events
+        # A recorded payload may name items that are gone or belong to somebody else: it is believed as it is.
+        return [replace(event, partial=False) for event in found]
+    if path.suffix == ".json":
+        fail(f"there is no file {what}", USAGE)
+    import time
+
+    desk = process.wiring.desk()
+    return [system.find(desk.site(connection.name, time.monotonic() + 60), connector.source.settings, what)]
+
+
+def _print_preview(shown: Any) -> None:
+    event = shown.event
+    console.print(Text(f"{event.kind.value} {event.entity.key or event.entity.ref}", style="bold"))
+    if shown.skipped:
+        console.print(Text(f"  nothing would be written: {shown.skipped}"))
+    for step in shown.steps:
+        console.print(Text(f"  {step.action} {step.target}".rstrip(), style="green"))
+        for field in step.fields:
+            label = field.name if field.name == field.field else f"{field.name} ({field.field})"
+            if field.now == field.then:
+                console.print(Text(f"      {label}: {_short(field.then)}  (as it is)", style="dim"))
+                continue
+            if field.now is not None:
+                console.print(Text(f"    - {label}: {_short(field.now)}", style="red"))
+            console.print(Text(f"    + {label}: {_short(field.then)}", style="green"))
+        if step.text is not None:
+            console.print(Text(f"    + {_short(step.text)}", style="green"))
+    for name, why in (shown.absent or {}).items():
+        console.print(Text(f"  left alone: {name}: {why}", style="dim"))
+    for loss in shown.losses:
+        console.print(Text(f"  lost: {loss}", style="yellow"))
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 400 else text[:400] + f"… ({len(text)} characters)"
+
+
+@click.command()
+@click.argument("connector", required=False)
+@click.option("--most", default=50, show_default=True, type=click.IntRange(1, 10_000), help="Rows at most.")
+@click.option("--settled", is_flag=True, help="The last settled ones instead of those in flight.")
+@click.option("--entity", default="", help="Only of this key.")
+@as_json
+def deliveries(connector: str | None, most: int, entity: str, *, settled: bool, as_json: bool) -> None:
+    """Show deliveries in flight (or, with --settled, the last finished ones) and the accounting."""
+    process, _ = parts(need_servers=True)
+    desk = wired(process).desk()
+    rows: list[dict[str, Any]] = []
+    counts: dict[str, dict[str, int]] = {}
+    for one in process.source.current.connectors.values():
+        if connector and one.name != connector_named(process, connector).name:
+            continue
+        books = desk.deliveries(one)
+        counts[one.name] = books.counts()
+        if settled:
+            found = [{"connector": one.name, **row} for row in books.settled(most=most)]
+        else:
+            found = [
+                {
+                    "connector": one.name,
+                    "id": letter.id,
+                    "key": letter.key,
+                    "kind": letter.kind,
+                    "state": where(books.owner(letter.fields.get("subject", letter.entity))),
+                    "lane": letter.lane,
+                    "attempts": letter.attempts,
+                    "error": letter.fields.get("message", ""),
+                    "accepted": letter.at,
+                }
+                for letter in books.waiting(most=most)
+            ]
+        rows += [row for row in found if not entity or row.get("key") == entity]
+    if as_json:
+        print_json({"counts": counts, "deliveries": rows[:most]})
+        return
+    print_table(
+        ("connector", "accepted", "delivered", "skipped", "dead", "discarded", "in flight"),
+        ((name, *count.values()) for name, count in counts.items()),
+    )
+    if settled:
+        print_table(
+            ("at", "connector", "key", "kind", "outcome", "reason"),
+            ((when(r["at"]), r["connector"], r["key"], r["kind"], r["outcome"], r["reason"]) for r in rows[:most]),
+        )
+    else:
+        print_table(
+            ("accepted", "connector", "key", "kind", "state", "attempts", "last error"),
+            (
+                (when(r["accepted"]), r["connector"], r["key"], r["kind"], r["state"], r["attempts"], r["error"])
+                for r in rows[:most]
+            ),
+        )
+
+
+def where(owner: str) -> str:
+    """Say in words where a subject is."""
+    if owner.startswith("r:"):
+        return f"waiting ({owner[2:]})"
+    if owner == "d":
+        return "due later"
+    if owner.startswith("p:"):
+        return f"parked behind {owner[2:]}"
+    return "being delivered" if owner else "settled"
+
+
+@click.command()
+@click.argument("connector", required=False)
+@click.option("--most", default=50, show_default=True, type=click.IntRange(1, 100_000), help="Rows at most.")
+@click.option("--file", "from_file", is_flag=True, help="Read the audit file, which holds everything.")
+@as_json
+def audit(connector: str | None, most: int, *, from_file: bool, as_json: bool) -> None:
+    """Show every write and operator action, newest first."""
+    process, _ = parts(need_servers=not from_file)
+    rows: list[Mapping[str, Any]] = []
+    if from_file:
+        from workers.wiring import AUDIT_FILE
+
+        path = process.settings.home / ".connector" / AUDIT_FILE
+        if path.exists():
+            rows = [orjson.loads(line) for line in path.read_bytes().splitlines()][::-1]
+    else:
+        desk = wired(process).desk()
+        for one in process.source.current.connectors.values():
+            rows += [{"connector": one.name, **row} for row in desk.deliveries(one).audit(most=most)]
+        rows.sort(key=lambda row: str(row.get("at", "")), reverse=True)
+    rows = [row for row in rows if not connector or row.get("connector") == connector][:most]
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        ("at", "connector", "who", "action", "entity", "target", "fields"),
+        (
+            (
+                str(row.get("at", ""))[:19],
+                row.get("connector", row.get("connection", "")),
+                row.get("actor", ""),
+                row.get("action", ""),
+                row.get("entity", ""),
+                row.get("target", row.get("deliveries", "")),
+                ", ".join(row.get("fields", ())),
+            )
+            for row in rows
+        ),
+    )
+
+
+@click.command()
+@click.argument("connector")
+@as_json
+def show(connector: str, *, as_json: bool) -> None:
+    """Show a connector as it is in force, its template merged in."""
+    from workers.files import Folder
+
+    process, _ = parts()
+    connector_named(process, connector)
+    document = Folder(process.settings.home / process.settings.config).resolved(connector)
+    if as_json:
+        print_json(document)
+        return
+    import yaml
+
+    click.echo(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), nl=False)
+
+
+def actor() -> str:
+    """Return who sits at the keyboard, for the audit."""
+    return os.environ.get("SUDO_USER") or os.environ.get("USER") or "operator"
+
+
+COMMANDS = (events, preview, deliveries, audit, show)

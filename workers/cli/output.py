@@ -1,0 +1,82 @@
+"""Print for people and for scripts, and turn errors into one clear sentence and an exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, NoReturn
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from connector.errors import ConfigError, ConnectorError
+
+FAILED: Final = 1
+USAGE: Final = 2
+UNREACHABLE: Final = 3
+
+console: Final = Console(highlight=False, soft_wrap=True)
+errors: Final = Console(stderr=True, highlight=False, soft_wrap=True)
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+
+
+class Commands(click.Group):
+    """A group whose commands fail with a sentence instead of a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; known failures end with their exit code."""
+        from redis.exceptions import RedisError
+
+        from workers.embedded import CannotStart
+        from workers.process import NoServers
+
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            for problem in error.problems:
+                errors.print(Text(str(problem)))
+            errors.print(Text(f"{len(error.problems)} problem(s); nothing was started", style="bold red"))
+            sys.exit(USAGE)
+        except (NoServers, CannotStart) as error:
+            fail(str(error), UNREACHABLE)
+        except RedisError as error:
+            fail(
+                f"broker or store cannot be reached: {error}; check BROKER_URL and STORE_URL, or run 'connector up'",
+                UNREACHABLE,
+            )
+        except ConnectorError as error:
+            fail(f"{type(error).__name__}: {error}", FAILED)
+
+
+def fail(message: str, code: int = FAILED) -> NoReturn:
+    """Say what is wrong and end."""
+    errors.print(Text(f"connector: {message}", style="red"))
+    sys.exit(code)
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document on one line."""
+    click.echo(json.dumps(document, ensure_ascii=False, default=str))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:
+    """Print a table; cells are shown as text, never as markup."""
+    table = Table(title=title or None, title_justify="left", header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    console.print(table)
+
+
+def when(milliseconds: float | str) -> str:
+    """Show a time given in ms."""
+    try:
+        return datetime.fromtimestamp(float(milliseconds) / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    except ValueError:
+        return ""

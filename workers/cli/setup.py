@@ -1,0 +1,282 @@
+"""Set up: make a folder, check it, see whether everything outside answers."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+from rich.text import Text
+
+from connector.config import Config, Connection
+from connector.errors import ConfigError, ConnectorError, Problem
+from connector.registry import SYSTEMS
+from workers.cli.output import FAILED, USAGE, as_json, console, errors, fail, print_json, print_table
+from workers.cli.parts import parts, wired
+
+WORDS = {"ok": "green", "warning": "yellow", "problem": "red"}
+
+
+def templates() -> dict[str, str]:
+    """Return the ready-made connectors: name -> YAML text."""
+    folder = files("connector") / "templates"
+    return {one.name.removesuffix(".yaml"): one.read_text() for one in folder.iterdir() if one.name.endswith(".yaml")}
+
+
+@click.command()
+@click.option("--template", "names", multiple=True, help="A ready-made connector to start from; may be repeated.")
+@click.option("--list", "listing", is_flag=True, help="List the ready-made connectors.")
+@click.argument("folder", default=".", type=click.Path(file_okay=False, path_type=Path))
+def init(folder: Path, names: tuple[str, ...], *, listing: bool) -> None:
+    """Write the files of a first connector into FOLDER; what is there already is never overwritten."""
+    known = templates()
+    if listing:
+        print_table(("template", "what it does"), ((name, _headline(text)) for name, text in sorted(known.items())))
+        return
+    for name in names:
+        if name not in known:
+            fail(f"there is no template {name!r}; there are: {', '.join(sorted(known))}", USAGE)
+    chosen = names or ("github-to-jira",)
+    ends = {name: yaml.safe_load(known[name]) for name in chosen}
+    wanted = sorted({str(end[side]["connection"]) for end in ends.values() for side in ("from", "to")})
+    written = []
+    connections = {}
+    variables: list[str] = []
+    for name in wanted:
+        example = dict(SYSTEMS[name].example["connection"])
+        connections[name] = {"system": name, **example}
+        variables += _variables(example)
+    written += _write(
+        folder / "connections" / "main.yaml", _yaml({"version": 1, "instance": "main", "connections": connections})
+    )
+    for name in chosen:
+        end = ends[name]
+        document = {
+            "version": 1,
+            "name": name,
+            "template": name,
+            "mode": "shadow",
+            "from": {"connection": end["from"]["connection"], **SYSTEMS[end["from"]["connection"]].example["source"]},
+            "to": {"connection": end["to"]["connection"], **SYSTEMS[end["to"]["connection"]].example["target"]},
+        }
+        written += _write(folder / "connectors" / f"{name}.yaml", _yaml(document))
+    env = "".join(f"{name}=\n" for name in sorted(set(variables)))
+    written += _write(
+        folder / ".env.example", "# Copy to .env, fill in, load it before you start: set -a; . ./.env\n" + env
+    )
+    for path in written:
+        console.print(f"wrote {path}")
+    console.print(
+        "Next: put your site, projects and channels into these files and the credentials into the environment,\n"
+        "then: connector check --live, connector preview CONNECTOR ITEM, connector up.\n"
+        "Everything starts in shadow mode: it plans and shows, and writes nothing until you say mode: live."
+    )
+
+
+def _headline(text: str) -> str:
+    return next((line.lstrip("# ") for line in text.splitlines() if line.startswith("#")), "")
+
+
+def _variables(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [name for one in value.values() for name in _variables(one)]
+    if isinstance(value, list | tuple):
+        return [name for one in value for name in _variables(one)]
+    return [value.removeprefix("env:")] if isinstance(value, str) and value.startswith("env:") else []
+
+
+def _yaml(document: Any) -> str:
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+
+
+def _write(path: Path, text: str) -> list[Path]:
+    if path.exists():
+        console.print(Text(f"kept {path}, it is there already", style="yellow"))
+        return []
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return [path]
+
+
+@click.command()
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("--live", is_flag=True, help="Also ask the connections: credentials, scopes, fields.")
+@as_json
+def check(path: Path | None, *, live: bool, as_json: bool) -> None:
+    """Check a configuration: all problems at once, each with file, line and path.  Exit code 2 if any."""
+    from workers.files import Folder
+    from workers.settings import Settings
+
+    if path is not None:
+        if not path.exists():
+            fail(f"there is no {path}", USAGE)
+        os.environ["CONNECTOR_HOME"] = str(path if path.is_dir() else path.parent)
+        os.environ["CONNECTOR_CONFIG"] = "."
+    settings = Settings.from_environment(os.environ)
+    folder = Folder(settings.home / settings.config, only=path if path is not None and path.is_file() else None)
+    try:
+        config = folder.read()
+    except ConfigError as error:
+        _print_problems(error.problems, as_json=as_json)
+        raise SystemExit(USAGE) from error
+    findings = list(_unseen(config))
+    if live:
+        findings += list(_ask(config))
+    wrong = any(one.word == "problem" for one in findings)
+    if as_json:
+        print_json(
+            {
+                "hash": config.hash,
+                "connectors": sorted(config.connectors),
+                "problems": [],
+                "warnings": list(config.warnings),
+                "findings": [one.as_json() for one in findings],
+            }
+        )
+    else:
+        for warning in config.warnings:
+            errors.print(Text(f"warning: {warning}", style="yellow"))
+        for one in findings:
+            console.print(Text(f"{one.word:>8}  {one.what}: {one.text}", style=WORDS[one.word]))
+        console.print(
+            f"{len(config.connectors)} connector(s) over {len(config.connections)} connection(s), configuration {config.hash}"
+        )
+    if wrong:
+        raise SystemExit(FAILED)
+
+
+def _print_problems(problems: tuple[Problem, ...], *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {"problems": [{"file": p.file, "line": p.line, "path": p.path, "message": p.message} for p in problems]}
+        )
+        return
+    for problem in problems:
+        errors.print(Text(str(problem)))
+    errors.print(Text(f"{len(problems)} problem(s)", style="bold red"))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing found out: ``ok``, ``warning`` or ``problem``."""
+
+    word: str
+    what: str
+    text: str
+
+    def as_json(self) -> dict[str, str]:
+        """Return it for scripts."""
+        return {"level": self.word, "what": self.what, "text": self.text}
+
+
+def _unseen(config: Config) -> Iterator[Finding]:
+    """Say what a connection without a webhook cannot see."""
+    used = {one.source.connection for one in config.connectors.values()}
+    for name in sorted(used):
+        connection = config.connections[name]
+        system = SYSTEMS[connection.system]
+        if getattr(connection.settings, "webhook", None) is None:
+            for spot in system.blind_spots:
+                yield Finding("warning", f"connection {name} has no webhook and is only polled", spot)
+        if system.poll is None:
+            yield Finding("warning", f"connection {name}", "cannot be polled: what its webhook misses is lost")
+
+
+def _ask(config: Config) -> Iterator[Finding]:
+    """Ask every connection who we are, and every target whether its fields are there."""
+    process, running = parts()
+    desk = wired(process, offline=not running).desk()
+    for connection in config.connections.values():
+        yield from _probe(desk, connection)
+    for connector in config.connectors.values():
+        target = SYSTEMS[config.connections[connector.target.connection].system].target
+        if target is None:
+            continue
+        site = desk.site(connector.target.connection, time.monotonic() + 60)
+        for rule in connector.mapping:
+            try:
+                target.shape(site, connector.target.settings, {rule.target: None}, None)
+            except ConnectorError as error:
+                yield Finding("problem", f"connector {connector.name}", f"mapping.{rule.target}: {error}")
+            else:
+                yield Finding("ok", f"connector {connector.name}", f"mapping.{rule.target} exists")
+
+
+def _probe(desk: Any, connection: Connection) -> Iterator[Finding]:
+    what = f"connection {connection.name}"
+    try:
+        who = SYSTEMS[connection.system].probe(desk.site(connection.name, time.monotonic() + 60))
+    except ConnectorError as error:
+        yield Finding("problem", what, f"{type(error).__name__}: {error}")
+        return
+    scopes = f", scopes {', '.join(who.scopes)}" if who.scopes else ""
+    yield Finding("ok", what, f"is {who.name} ({who.id}){scopes}")
+    if who.time is not None:
+        skew = abs((datetime.now(UTC) - who.time).total_seconds())
+        if skew > 30:
+            yield Finding(
+                "warning", what, f"its clock and ours differ by {skew:.0f} s; signatures with times may be refused"
+            )
+    expires = getattr(getattr(connection.settings, "auth", None), "expires", None)
+    if expires is not None:
+        days = (expires - datetime.now(UTC).date()).days
+        if days <= 30:
+            yield Finding("problem" if days < 0 else "warning", what, f"its credential expires in {days} days")
+
+
+@click.command()
+@as_json
+def doctor(*, as_json: bool) -> None:
+    """Ask everything outside whether it is as it must be: broker, store, credentials, clock.  Exit code 1 if not."""
+    process, _ = parts(need_servers=True)
+    desk = wired(process).desk()
+    findings = [
+        *_servers(process),
+        *(one for c in process.source.current.connections.values() for one in _probe(desk, c)),
+    ]
+    findings += _unseen(process.source.current)
+    for connector in process.source.current.connectors.values():
+        counts = desk.deliveries(connector).counts()
+        settled = counts["delivered"] + counts["skipped"] + counts["dead"] + counts["discarded"] + counts["in_flight"]
+        word = "ok" if settled == counts["accepted"] else "problem"
+        findings.append(
+            Finding(word, f"connector {connector.name}", ", ".join(f"{name} {value}" for name, value in counts.items()))
+        )
+        if counts["dead"]:
+            findings.append(
+                Finding("warning", f"connector {connector.name}", f"{counts['dead']} dead letters: connector dead list")
+            )
+    if as_json:
+        print_json([one.as_json() for one in findings])
+    else:
+        for one in findings:
+            console.print(Text(f"{one.word:>8}  {one.what}: {one.text}", style=WORDS[one.word]))
+    if any(one.word == "problem" for one in findings):
+        raise SystemExit(FAILED)
+
+
+def _servers(process: Any) -> Iterator[Finding]:
+    from workers.app import app, broker_answers
+    from workers.celery_settings import unsafe
+    from workers.stores.durability import weaknesses
+
+    wrong = broker_answers()
+    yield Finding("problem" if wrong else "ok", "broker", wrong or "answers")
+    settings = process.settings
+    for problem in unsafe(app.conf, turn=settings.turn.total_seconds(), call=settings.call.total_seconds()):
+        yield Finding("problem", "celery", f"{problem.path}: {problem.message}")
+    found = weaknesses(process.wiring.store)
+    for weak in found:
+        yield Finding("problem", "store", weak)
+    if not found:
+        yield Finding("ok", "store", "answers, keeps everything on disk, evicts nothing")
+
+
+COMMANDS = (init, check, doctor)

@@ -1,0 +1,129 @@
+"""Make the parts of one process from its environment: settings, servers, configuration, secrets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+from connector.config import Connector
+from connector.ports import Reveal
+from workers import sentry
+from workers.configuration import Source
+from workers.doorbell import Doorbell
+from workers.embedded import running
+from workers.files import Folder, Secrets
+from workers.logs import revealing
+from workers.settings import Settings
+from workers.tools import tools
+from workers.wiring import Wiring
+
+
+class NoServers(Exception):
+    """No broker or store is configured, and none is running in this folder."""
+
+
+@dataclass(slots=True)
+class Process:
+    """What every process of the product has; tasks and commands share it."""
+
+    settings: Settings
+    broker_url: str
+    store_url: str
+    source: Source
+    reveal: Reveal
+    doorbell: Doorbell | None = None
+    _wiring: Wiring | None = field(default=None)
+
+    @property
+    def attached(self) -> bool:
+        """Whether the parts have been made."""
+        return self._wiring is not None
+
+    @property
+    def wiring(self) -> Wiring:
+        """The parts; `attach` must have been called."""
+        if self._wiring is None:
+            message = "this process has no doorbell yet"
+            raise RuntimeError(message)
+        return self._wiring
+
+    def attach(
+        self,
+        doorbell: Doorbell | None,
+        *,
+        stopping: Callable[[], bool] = bool,
+        buried: Callable[[Connector, str, Mapping[str, str]], None] = lambda *_: None,
+    ) -> Wiring:
+        """Give the process a way to ring (None: it only looks), and make its parts."""
+        self.doorbell = doorbell
+        self._wiring = Wiring(
+            settings=self.settings,
+            store_url=self.store_url,
+            source=self.source,
+            reveal=self.reveal,
+            ring=doorbell.ring if doorbell is not None else lambda *_: None,
+            tools=tools(),
+            buried=buried,
+            stopping=stopping,
+        )
+        return self._wiring
+
+    def close(self) -> None:
+        """Publish what is still to be rung."""
+        if self.doorbell is not None:
+            self.doorbell.close()
+
+
+def servers(settings: Settings) -> tuple[str, str]:
+    """Return the URLs of broker and store: the given ones, or the embedded ones that run in this folder.
+
+    Raises `NoServers`.
+    """
+    broker = settings.broker_url.reveal() if settings.broker_url else ""
+    store = settings.store_url.reveal() if settings.store_url else ""
+    if broker and store:
+        return broker, store
+    if found := running(settings.home):
+        return broker or found.broker_url, store or found.store_url
+    message = (
+        f"BROKER_URL and STORE_URL are not set and no embedded servers run in {settings.home.resolve()}; "
+        "start them with 'connector up' in that folder, or set both"
+    )
+    raise NoServers(message)
+
+
+@cache
+def this_process() -> Process:
+    """Return this process's parts, made once; raises `ConfigError` and `NoServers`."""
+    settings = Settings.from_environment(os.environ)
+    broker, store = servers(settings)
+    sentry.start(settings.sentry_dsn.reveal() if settings.sentry_dsn else "")
+    return _process(settings, broker, store)
+
+
+@cache
+def offline_process() -> Process:
+    """Return the parts of a process that only looks: configuration and connections, no broker and no store."""
+    return _process(Settings.from_environment(os.environ), "", "")
+
+
+def check(settings: Settings) -> None:
+    """Raise `ConfigError` where the configuration in force would be refused."""
+    _folder(settings).read()
+
+
+def _process(settings: Settings, broker: str, store: str) -> Process:
+    folder = _folder(settings)
+    return Process(
+        settings=settings,
+        broker_url=broker,
+        store_url=store,
+        source=Source(folder.read, folder.stamp),
+        reveal=revealing(Secrets(os.environ)),
+    )
+
+
+def _folder(settings: Settings) -> Folder:
+    return Folder(settings.home / settings.config)

@@ -1,0 +1,113 @@
+"""Keep the processes of one machine running: start, name their output, restart with back-off, stop together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Final
+
+GRACE: Final = 45.0
+"""Seconds that children get to end by themselves: more than one outbound call may take."""
+
+CALM: Final = 30.0
+"""Seconds a child must have run for its failures to be forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A process: its name in the output and the connector command it runs."""
+
+    name: str
+    command: tuple[str, ...]
+
+
+class Supervisor:
+    """Runs children until told to stop; see `run`."""
+
+    def __init__(
+        self, children: Sequence[Child], environment: Mapping[str, str], *, output: IO[str] | None = None
+    ) -> None:
+        self._children = list(children)
+        self._environment = dict(environment)
+        self._output = output or sys.stdout
+        self._running: dict[str, subprocess.Popen[str]] = {}
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Start every child, each watched by a thread of its own."""
+        for child in self._children:
+            threading.Thread(target=self._watch, args=(child,), name=child.name, daemon=True).start()
+
+    def run(self) -> int:
+        """Start, wait for SIGINT or SIGTERM, stop; returns the exit code."""
+        asked = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: asked.set())
+        self.start()
+        asked.wait()
+        self.stop()
+        return 0
+
+    def stop(self) -> None:
+        """Ask all children to end, wait, and end those that don't."""
+        self._stopping.set()
+        with self._lock:
+            running = list(self._running.values())
+        for process in running:
+            process.terminate()
+        limit = time.monotonic() + GRACE
+        for process in running:
+            try:
+                process.wait(max(0.1, limit - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def pid(self, name: str) -> int | None:
+        """Return the process id of a running child."""
+        with self._lock:
+            process = self._running.get(name)
+        return process.pid if process is not None and process.poll() is None else None
+
+    def _watch(self, child: Child) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            process = subprocess.Popen(
+                [sys.executable, "-m", "workers.cli", *child.command],
+                env=self._environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                text=True,
+                errors="replace",
+                bufsize=1,
+                # A Ctrl-C in the terminal must reach the children through us, in order.
+                start_new_session=True,
+            )
+            with self._lock:
+                self._running[child.name] = process
+            if self._stopping.is_set():
+                process.terminate()
+            if process.stdout is not None:
+                for line in process.stdout:
+                    self._say(child.name, line)
+            code = process.wait()
+            if self._stopping.is_set():
+                return
+            failures = 0 if time.monotonic() - began > CALM else failures + 1
+            wait = min(30.0, 0.5 * 2**failures)
+            self._say(child.name, f"ended with code {code}; starting again in {wait:.0f} s\n")
+            self._stopping.wait(wait)
+
+    def _say(self, name: str, line: str) -> None:
+        with self._lock:
+            self._output.write(f"{name:>9} | {line if line.endswith(os.linesep) else line + os.linesep}")
+            self._output.flush()

@@ -1,0 +1,239 @@
+"""Put the parts together: configuration, systems, stores, transports, doorbells."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from connector.config import Config, Connection, Connector
+from connector.errors import ConfigError, ConnectorError
+from connector.planning import Tools
+from connector.ports import Request, Response, Reveal, Site
+from connector.registry import SYSTEMS
+from connector.system import System
+from workers.addresses import Guard
+from workers.configuration import Source
+from workers.desk import Desk
+from workers.inbox import Inbox
+from workers.limits import Limiter
+from workers.settings import Settings
+from workers.stores.client import open_store
+from workers.stores.connections import Connections
+from workers.stores.deliveries import Deliveries, Pace
+from workers.stores.envelopes import Envelopes
+from workers.stores.records import Bell
+from workers.transport import Refused, Transport
+
+log = logging.getLogger("connector.wiring")
+
+AUDIT_FILE: Final = "audit.jsonl"
+
+
+class Remembered:
+    """A `Memory` of one connection: what was learnt stays for its life, in this process."""
+
+    def __init__(self, ticks: Callable[[], float]) -> None:
+        self._ticks = ticks
+        self._kept: dict[str, tuple[float, Any]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, key: str, life: timedelta, load: Callable[[], Any], /) -> Any:
+        """Return what is kept under ``key``, or load it; two threads may load the same thing once each."""
+        kept = self._kept.get(key)
+        if kept is not None and kept[0] > self._ticks():
+            return kept[1]
+        value = load()
+        with self._lock:
+            self._kept[key] = (self._ticks() + life.total_seconds(), value)
+        return value
+
+    def forget(self) -> None:
+        """Forget everything: the next question is asked anew."""
+        with self._lock:
+            self._kept.clear()
+
+
+@dataclass(slots=True)
+class _Line:
+    """One connection, ready to be called."""
+
+    connection: Connection
+    transport: Transport
+    limiter: Limiter
+    memory: Remembered
+
+
+@dataclass(slots=True)
+class Wiring:
+    """One process's parts.
+
+    ``source`` follows the configuration files; ``ring`` publishes doorbells; ``store_url`` is opened
+    once and shared by all threads.
+    """
+
+    settings: Settings
+    store_url: str
+    source: Source
+    reveal: Reveal
+    ring: Callable[[Connector, Sequence[Bell]], None]
+    tools: Tools
+    buried: Callable[[Connector, str, Mapping[str, str]], None] = lambda *_: None
+    stopping: Callable[[], bool] = bool
+    systems: Mapping[str, System] = field(default_factory=lambda: SYSTEMS)
+    _lines: dict[str, _Line] = field(default_factory=dict)
+    _books: dict[str, Deliveries] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _store: Any = None
+    _desk: Desk | None = None
+    _inbox: Inbox | None = None
+
+    @property
+    def store(self) -> Any:
+        """The store's client; None in a process without servers, which can only look."""
+        if self._store is None and self.store_url:
+            self._store = open_store(self.store_url, connections=self.settings.worker_threads + 8)
+        return self._store
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self.source.current
+
+    def books(self, connector: Connector) -> Deliveries:
+        """Return the books of a connector."""
+        kept = self._books.get(connector.uid)
+        if kept is None or kept.concurrency != connector.concurrency:
+            kept = Deliveries(
+                self.store,
+                connector.uid,
+                concurrency=connector.concurrency,
+                pace=Pace(ring=_ms(self.settings.ring), slot=_ms(self.settings.slot), scan=_ms(self.settings.scan)),
+                nonce=f"{random.getrandbits(32):08x}",
+            )
+            kept.check_format()
+            self._books[connector.uid] = kept
+        return kept
+
+    def site(self, connection: str, until: float) -> Site:
+        """Return a site whose calls end by ``until`` (monotonic seconds)."""
+        line = self._line(connection)
+
+        call = line.transport.until(until)
+
+        def send(request: Request) -> Response:
+            try:
+                return call(request)
+            except ConnectorError as error:
+                error.connection = connection
+                if isinstance(error.__cause__, Refused):
+                    error.exchange = asdict(error.__cause__)
+                raise
+
+        return Site(
+            connection,
+            line.connection.settings,
+            send,
+            lambda: datetime.now(UTC),
+            instance=self.config.instance,
+            memory=line.memory,
+        )
+
+    def _line(self, name: str) -> _Line:
+        connection = self.config.connections[name]
+        kept = self._lines.get(name)
+        if kept is not None and kept.connection == connection:
+            return kept
+        with self._lock:
+            system = self.systems[connection.system]
+            limiter = Limiter(
+                name,
+                system.limits(connection.settings) if self.store_url else (),
+                Connections(self.store) if self.store_url else None,
+                time.monotonic,
+                time.sleep,
+            )
+            transport = Transport(
+                system,
+                connection,
+                self.reveal,
+                limiter=limiter,
+                guard=Guard.permitting(connection.http.private_addresses),
+            )
+            line = _Line(connection, transport, limiter, Remembered(time.monotonic))
+            self._lines[name] = line
+            return line
+
+    def flush_calls(self) -> None:
+        """Write the number of API calls made since the last time into the store."""
+        for name, line in list(self._lines.items()):
+            if calls := line.limiter.counted():
+                Connections(self.store).count_calls(name, calls)
+
+    def desk(self) -> Desk:
+        """Return what turns work with."""
+        if self._desk is None:
+            self._desk = Desk(
+                config=lambda: self.config,
+                systems=self.systems,
+                tools=self.tools,
+                deliveries=self.books,
+                connections=Connections(self.store),
+                site=self.site,
+                ring=self.ring,
+                record=AuditFile(self.settings.home / ".connector" / AUDIT_FILE),
+                now=lambda: datetime.now(UTC),
+                ticks=time.monotonic,
+                jitter=random.random,
+                stopping=self.stopping,
+                buried=self.buried,
+                turn=self.settings.turn,
+                call=self.settings.call,
+            )
+        return self._desk
+
+    def inbox(self) -> Inbox:
+        """Return the way in."""
+        if self._inbox is None:
+            self._inbox = Inbox(
+                config=lambda: self.config,
+                systems=self.systems,
+                tools=self.tools,
+                deliveries=self.books,
+                envelopes=Envelopes(self.store),
+                ring=self.ring,
+            )
+        return self._inbox
+
+
+class AuditFile:
+    """The audit's sink: one JSON object a line, appended; the store keeps only its tail."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+
+    def __call__(self, row: Mapping[str, Any]) -> None:
+        """Append a row; a full disk must not stop deliveries, but is said loudly."""
+        line = json.dumps({"at": datetime.now(UTC).isoformat(), **row}, ensure_ascii=False) + "\n"
+        try:
+            with self._lock:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write(line)
+        except OSError as error:
+            log.error("the audit file cannot be written: %s (the store keeps the last rows)", error)  # noqa: TRY400
+
+
+def _ms(span: timedelta) -> int:
+    return int(span.total_seconds() * 1000)
+
+
+__all__ = ["AuditFile", "ConfigError", "Remembered", "Wiring"]
