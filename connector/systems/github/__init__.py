@@ -7,7 +7,7 @@ from typing import Final
 
 from connector.event import Kind
 from connector.system import System
-from connector.systems.github import api, deliver, poll, receive, reread
+from connector.systems.github import api, deliver, poll, receive, refusal, reread
 from connector.systems.github.settings import Connection, ConnectionSchema, SourceSchema, TargetSchema
 
 
@@ -37,7 +37,7 @@ SYSTEM: Final = System(
     target_schema=TargetSchema,
     base_url=_base_url,
     authorize=api.authorize,
-    refusal=api.refusal,
+    refusal=refusal.refusal,
     limits=api.limits,
     probe=api.probe,
     verify=receive.verify,
@@ -61,5 +61,10 @@ SYSTEM: Final = System(
         "forms": "GitHub's web form offers form encoding first; JSON is better.",
         "relate": "A comment that names the other side: GitHub has no remote links.",
         "text": "GitHub Flavored Markdown, 65,536 characters.",
+    },
+    example={
+        "connection": {"auth": {"token": "env:GITHUB_TOKEN"}, "webhook": {"secret": "env:GITHUB_WEBHOOK_SECRET"}},
+        "source": {"repositories": ["acme/web", "acme/api"]},
+        "target": {"repository": "acme/web"},
     },
 )

@@ -16,12 +16,13 @@ from connector.ports import Request, Response, Site
 from connector.system import Absent, Action, Change, Target, Written
 from connector.systems.github.api import PER_PAGE, found, get, is_gone, pages, read, split, write
 from connector.systems.github.fields import KEPT_AS, current, shape
+from connector.systems.github.members import Json, moment
 from connector.systems.github.poll import repository_place
 from connector.systems.github.reread import issue_now, issue_repository
 from connector.systems.github.settings import REPOSITORY
 from connector.systems.github.settings import Target as Into
 from connector.systems.github.text import bare, marked, markers, native
-from connector.systems.github.vocabulary import Json, Place, comment_snapshot, moment, snapshot
+from connector.systems.github.vocabulary import Place, comment_snapshot, snapshot
 
 SKEW: Final = timedelta(minutes=2)
 """How far GitHub's clock may be behind ours when we look for what we wrote."""

@@ -17,9 +17,10 @@ from connector.event import Entity
 from connector.ports import Site
 from connector.system import Shaped
 from connector.systems.github.api import PER_PAGE, get, pages, split
+from connector.systems.github.members import Json, member, optional
 from connector.systems.github.settings import Target
 from connector.systems.github.text import TITLE_LIMIT, bare, native
-from connector.systems.github.vocabulary import Json, labels, member, optional, people
+from connector.systems.github.vocabulary import labels, people
 
 LIFE: Final = timedelta(minutes=15)
 """How long the labels and milestones of a repository are remembered."""

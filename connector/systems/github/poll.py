@@ -25,17 +25,15 @@ from connector.event import Event, Kind
 from connector.ports import Request, Site
 from connector.system import Page
 from connector.systems.github.api import PER_PAGE, found, get, listed, next_page, read
+from connector.systems.github.members import Json, member, moment
 from connector.systems.github.settings import Source
 from connector.systems.github.vocabulary import (
-    Json,
     Place,
     Telling,
     comment_event,
     is_pull,
     is_whole_pull,
     item_event,
-    member,
-    moment,
     person,
     state_kind,
 )

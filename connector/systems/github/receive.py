@@ -18,20 +18,17 @@ from connector.errors import Unauthorized, Unreadable, Untrusted
 from connector.event import Event, Kind
 from connector.ports import Reveal, Secret, SecretRef
 from connector.system import Inbound, Received, Trust
+from connector.systems.github.members import Json, member, optional, readable
 from connector.systems.github.settings import Connection, Source
 from connector.systems.github.vocabulary import (
-    Json,
     Place,
     Telling,
     comment_event,
     item_event,
     labels,
     markdown,
-    member,
-    optional,
     people,
     person,
-    readable,
 )
 
 _SIGNATURE: Final = re.compile(r"sha256=([0-9a-f]{64})")

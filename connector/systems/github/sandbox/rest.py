@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 from urllib.parse import unquote, urlencode
 
 from connector.sandbox import Answer, Call
 from connector.systems.github.sandbox.change import Act, Changes, Invalid, invalid
+from connector.systems.github.sandbox.lists import as_number, chosen, conditional, ordered, paged, since_asked
 from connector.systems.github.sandbox.show import Shower
 from connector.systems.github.sandbox.state import Comment, Issue, Label, Milestone, Pull, Repository, User, World
-
-T = TypeVar("T")
-Dated = TypeVar("Dated", Issue, Comment)
 
 DOCS = "https://docs.github.com/rest"
 
@@ -49,7 +47,7 @@ class Rest:
     def answer(self, call: Call, who: User, now: datetime) -> Answer:
         """Perform one request that has been authenticated."""
         try:
-            return _conditional(call, self._route(call, who, now))
+            return conditional(call, self._route(call, who, now))
         except Refused as refused:
             return refused.answer
         except Invalid as error:
@@ -103,19 +101,21 @@ class Rest:
             case "GET", []:
                 return Answer.of(200, self.show.whole_repository(one))
             case "GET", ["issues"]:
-                issues = _chosen(one, call)
-                return self._page(call, one, issues, lambda issue: self.show.issue(one, issue))
+                issues = chosen(one, call)
+                return paged(self.show.url, call, one, issues, lambda issue: self.show.issue(one, issue))
             case "POST", ["issues"]:
                 issue = self.changes.open_issue(act, _object(call))
                 return Answer.of(201, self.show.issue(one, issue))
             case "GET", ["issues", "comments"]:
-                comments = _sorted(one.comments.values(), call)
-                return self._page(call, one, comments, lambda c: self.show.comment(one, one.issues[c.number], c))
+                comments = ordered(one.comments.values(), call)
+                return paged(
+                    self.show.url, call, one, comments, lambda c: self.show.comment(one, one.issues[c.number], c)
+                )
             case _, ["issues", "comments", number]:
-                comment = one.comments.get(_int(number))
+                comment = one.comments.get(as_number(number))
                 return self._comment(call, act, comment or _missing())
             case _, ["issues", number, *more]:
-                return self._issue(call, act, self._item(call, one, _int(number), more), more)
+                return self._issue(call, act, self._item(call, one, as_number(number), more), more)
             case _, ["pulls", *more]:
                 return self._pulls(call, act, more)
             case _, ["labels", *more]:
@@ -142,8 +142,8 @@ class Rest:
                 change.edit_issue(act, issue, _object(call))
                 return Answer.of(200, show.issue(one, issue))
             case "GET", ["comments"]:
-                comments = _since(one.comments_of(issue), call)
-                return self._page(call, one, comments, lambda c: show.comment(one, issue, c))
+                comments = since_asked(one.comments_of(issue), call)
+                return paged(self.show.url, call, one, comments, lambda c: show.comment(one, issue, c))
             case "POST", ["comments"]:
                 if issue.locked and not one.lets_write(act.user):
                     raise refuse(403, "Unable to create comment because issue is locked.")
@@ -195,12 +195,12 @@ class Rest:
         one = act.one
         match call.method, rest:
             case "GET", []:
-                pulls = [issue for issue in _chosen(one, call) if issue.pull is not None]
-                return self._page(call, one, pulls, lambda issue: self._pull_of(one, issue))
+                pulls = [issue for issue in chosen(one, call) if issue.pull is not None]
+                return paged(self.show.url, call, one, pulls, lambda issue: self._pull_of(one, issue))
             case "POST", []:
                 return Answer.of(201, self._open_pull(act, _object(call)))
             case _, [number, *more]:
-                issue = self._item(call, one, _int(number), more)
+                issue = self._item(call, one, as_number(number), more)
                 pull = issue.pull or _missing()
             case _:
                 raise not_found()
@@ -245,7 +245,9 @@ class Rest:
         one = act.one
         match call.method, rest:
             case "GET", []:
-                return self._page(call, one, list(one.labels.values()), lambda label: self.show.label(one, label))
+                return paged(
+                    self.show.url, call, one, list(one.labels.values()), lambda label: self.show.label(one, label)
+                )
             case "POST", []:
                 asked = _object(call)
                 name = asked.get("name")
@@ -267,7 +269,7 @@ class Rest:
             case "GET", []:
                 state = call.first("state", "open")
                 some = [m for m in one.milestones.values() if state in {"all", m.state}]
-                return self._page(call, one, some, lambda milestone: self.show.milestone(one, milestone))
+                return paged(self.show.url, call, one, some, lambda milestone: self.show.milestone(one, milestone))
             case "POST", []:
                 asked = _object(call)
                 title = asked.get("title")
@@ -282,74 +284,9 @@ class Rest:
                 one.milestones[number] = made
                 return Answer.of(201, self.show.milestone(one, made))
             case "GET", [number]:
-                return Answer.of(200, self.show.milestone(one, one.milestones.get(_int(number)) or _missing()))
+                return Answer.of(200, self.show.milestone(one, one.milestones.get(as_number(number)) or _missing()))
             case _:
                 raise not_found()
-
-    # --- lists ---------------------------------------------------------------------------------------
-    def _page(self, call: Call, one: Repository, items: Sequence[T], show: Callable[[T], Any]) -> Answer:
-        """Return one page with GitHub's Link header, whose URLs name the repository by id."""
-        size = min(max(_int(call.first("per_page", "30"), 30), 1), 100)
-        page = max(_int(call.first("page", "1"), 1), 1)
-        last = max((len(items) + size - 1) // size, 1)
-        shown = [show(item) for item in items[(page - 1) * size : page * size]]
-        tail = call.path.strip("/").split("/", 3 if call.path.startswith("/repos/") else 2)[-1]
-        rest = {name: values[0] for name, values in call.query.items() if name != "page"}
-        links = []
-        for relation, number in (("prev", page - 1), ("next", page + 1), ("last", last), ("first", 1)):
-            useful = number >= 1 and (page < last if relation in {"next", "last"} else page > 1)
-            if useful:
-                query = urlencode({**rest, "page": number})
-                links.append(f'<{self.show.url}/repositories/{one.id}/{tail}?{query}>; rel="{relation}"')
-        return Answer.of(200, shown, **({"link": ", ".join(links)} if links else {}))
-
-
-def _chosen(one: Repository, call: Call) -> list[Issue]:
-    """Filter and sort a repository's issues as the query asks."""
-    state, creator, assignee = call.first("state", "open"), call.first("creator"), call.first("assignee")
-    labels = {name.strip().casefold() for name in call.first("labels").split(",") if name.strip()}
-    if state not in {"open", "closed", "all"}:
-        raise invalid("state", "invalid", value=state)
-    found = [
-        issue
-        for issue in one.issues.values()
-        if state in {"all", issue.state}
-        and (not creator or issue.user.login.casefold() == creator.casefold())
-        and (not assignee or assignee in issue.assignees)
-        and labels <= issue.labels.keys()
-    ]
-    # Without `direction` GitHub shows the newest first.
-    return _sorted(found, call, direction="desc")
-
-
-def _sorted(items: Iterable[Dated], call: Call, direction: str = "asc") -> list[Dated]:
-    found = _since(items, call)
-    updated = call.first("sort", "created") == "updated"
-    backwards = call.first("direction", direction) == "desc"
-    return sorted(found, key=lambda one: (one.updated if updated else one.created, one.id), reverse=backwards)
-
-
-def _since(items: Iterable[Dated], call: Call) -> list[Dated]:
-    text = call.first("since")
-    if not text:
-        return list(items)
-    try:
-        since = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise invalid("since", "invalid", value=text) from error
-    since = since if since.tzinfo else since.replace(tzinfo=UTC)
-    # Times are shown in whole seconds, and compared so.
-    return [one for one in items if one.updated.replace(microsecond=0) >= since]
-
-
-def _conditional(call: Call, answer: Answer) -> Answer:
-    """Give good reads an ETag, and 304 to who has it already."""
-    if call.method != "GET" or answer.status != 200:
-        return answer
-    etag = f'W/"{hashlib.sha256(answer.body).hexdigest()}"'
-    if call.headers.get("if-none-match") == etag:
-        return Answer(304, b"", {"etag": etag})
-    return Answer(200, answer.body, {**answer.headers, "etag": etag})
 
 
 def _object(call: Call) -> dict[str, Any]:
@@ -367,10 +304,6 @@ def _names(call: Call, member: str) -> list[Any]:
     asked = call.json()
     names = asked if isinstance(asked, list) else asked.get(member, [])
     return names if isinstance(names, list) else [names]
-
-
-def _int(text: str, default: int = -1) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else default
 
 
 def _missing() -> Any:

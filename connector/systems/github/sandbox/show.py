@@ -6,58 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from connector.systems.github.sandbox.state import Comment, Issue, Label, Milestone, Pull, Repository, User
+from connector.systems.github.sandbox.urls import REPOSITORY_URLS, USER_URLS
 
 WEB = "https://github.com"
-
-_REPOSITORY_URLS = {
-    "forks_url": "/forks",
-    "keys_url": "/keys{/key_id}",
-    "collaborators_url": "/collaborators{/collaborator}",
-    "teams_url": "/teams",
-    "hooks_url": "/hooks",
-    "issue_events_url": "/issues/events{/number}",
-    "events_url": "/events",
-    "assignees_url": "/assignees{/user}",
-    "branches_url": "/branches{/branch}",
-    "tags_url": "/tags",
-    "blobs_url": "/git/blobs{/sha}",
-    "git_tags_url": "/git/tags{/sha}",
-    "git_refs_url": "/git/refs{/sha}",
-    "git_commits_url": "/git/commits{/sha}",
-    "trees_url": "/git/trees{/sha}",
-    "statuses_url": "/statuses/{sha}",
-    "languages_url": "/languages",
-    "stargazers_url": "/stargazers",
-    "contributors_url": "/contributors",
-    "subscribers_url": "/subscribers",
-    "subscription_url": "/subscription",
-    "commits_url": "/commits{/sha}",
-    "comments_url": "/comments{/number}",
-    "issue_comment_url": "/issues/comments{/number}",
-    "contents_url": "/contents/{+path}",
-    "compare_url": "/compare/{base}...{head}",
-    "merges_url": "/merges",
-    "archive_url": "/{archive_format}{/ref}",
-    "downloads_url": "/downloads",
-    "issues_url": "/issues{/number}",
-    "pulls_url": "/pulls{/number}",
-    "milestones_url": "/milestones{/number}",
-    "notifications_url": "/notifications{?since,all,participating}",
-    "labels_url": "/labels{/name}",
-    "releases_url": "/releases{/id}",
-    "deployments_url": "/deployments",
-}
-_USER_URLS = {
-    "followers_url": "/followers",
-    "following_url": "/following{/other_user}",
-    "gists_url": "/gists{/gist_id}",
-    "starred_url": "/starred{/owner}{/repo}",
-    "subscriptions_url": "/subscriptions",
-    "organizations_url": "/orgs",
-    "repos_url": "/repos",
-    "events_url": "/events{/privacy}",
-    "received_events_url": "/received_events",
-}
 
 
 def iso(at: datetime | None) -> str | None:
@@ -86,7 +37,7 @@ class Shower:
                 "gravatar_id": "",
                 "url": url,
                 "html_url": f"{WEB}/{user.login}",
-                **{name: url + tail for name, tail in _USER_URLS.items()},
+                **{name: url + tail for name, tail in USER_URLS.items()},
                 "type": user.type,
                 "site_admin": False,
             }
@@ -135,7 +86,7 @@ class Shower:
                 "description": None,
                 "fork": False,
                 "url": url,
-                **{name: url + tail for name, tail in _REPOSITORY_URLS.items()},
+                **{name: url + tail for name, tail in REPOSITORY_URLS.items()},
                 "created_at": iso(one.created),
                 "updated_at": iso(one.created),
                 "pushed_at": iso(one.created),
