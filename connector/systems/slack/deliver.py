@@ -59,7 +59,8 @@ def shape(_site: Site, target: Target, wanted: Mapping[str, Any], entity: Entity
         wrong["Text"] = "a message needs some text"
     if wrong:
         unknown = any(name.lower() not in FIELDS for name in wrong)
-        cause = "unknown_field" if unknown else "required:text" if "text" not in fields else "invalid:message"
+        empty = not fields.get("text", "").strip()
+        cause = "unknown_field" if unknown else "required:text" if empty else "invalid:message"
         raise Rejected("the values do not make a Slack message", fields=wrong, cause=cause)
     if entity is None and "unfurl" not in fields:
         fields["unfurl"] = target.unfurl

@@ -118,7 +118,7 @@ def _slice(site: Site, channel: str, oldest: str, floor: datetime, page: str, *,
             told = [ts(message, "ts"), word(message, "latest_reply"), edit_of(message)]
             seen += [one for one in told if one]
             events += _events(site.connection, channel, message, floor, origin)
-            if told[1] and moment(told[1]) > floor:
+            if told[1] and moment(told[1]) >= floor:
                 events += _replies(site, channel, told[0], floor, origin)
     except Unreadable as error:
         raise Rejected(f"Slack's history cannot be read: {error}", cause=error.cause) from error
@@ -128,7 +128,13 @@ def _slice(site: Site, channel: str, oldest: str, floor: datetime, page: str, *,
 
 def _replies(site: Site, channel: str, root: str, floor: datetime, origin: str) -> list[Event]:
     events = []
-    query = {"channel": channel, "ts": root, "oldest": stamp(floor), "include_all_metadata": "true"}
+    query = {
+        "channel": channel,
+        "ts": root,
+        "oldest": stamp(floor),
+        "inclusive": "true",
+        "include_all_metadata": "true",
+    }
     for answer in pages(site, "conversations.replies", **query):
         for reply in messages(answer):
             # The first message comes along on every page, and is known already.
@@ -142,9 +148,9 @@ def _events(connection: str, channel: str, message: Mapping[str, Any], floor: da
     if subtype not in SPOKEN:  # notices, and the tombstone of a deleted first message
         return []
     events = []
-    if moment(ts(message, "ts")) > floor:
+    if moment(ts(message, "ts")) >= floor:
         events.append(created(connection, channel, message, origin=origin, raw={"event": dict(message)}))
     edited = edit_of(message)
-    if edited and moment(edited) > floor and origin == "poll":
+    if edited and moment(edited) >= floor and origin == "poll":
         events.append(updated(connection, channel, message, origin=origin, raw={"event": dict(message)}))
     return events

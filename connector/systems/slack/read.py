@@ -47,7 +47,16 @@ def message(site: Site, channel: str, own: str, root: str) -> dict[str, Any] | N
             raise
         return None
     found = next((one for one in listed if one.get("ts") == own), None)
-    return None if found is None or found.get("subtype") == TOMBSTONE else found
+    return None if found is None or found.get("subtype") == TOMBSTONE else _sound(channel, found)
+
+
+def _sound(channel: str, found: dict[str, Any]) -> dict[str, Any]:
+    """Return a message that can be read; raises `Rejected` for one whose members are not as known."""
+    try:
+        said(channel, found)
+    except Unreadable as error:
+        raise Rejected(f"Slack's message cannot be read: {error}", cause=error.cause) from error
+    return found
 
 
 def complete(site: Site, event: Event) -> Event | None:
@@ -59,11 +68,8 @@ def complete(site: Site, event: Event) -> Event | None:
     now = message(site, channel, own, root)
     if now is None:
         return None
-    try:
-        data = {**_opening(site, channel, own, root), **said(channel, now)}
-        who = named(site, author(now))
-    except Unreadable as error:
-        raise Rejected(f"Slack's message cannot be read: {error}", cause=error.cause) from error
+    data = {**_opening(site, channel, own, root), **said(channel, now)}
+    who = named(site, author(now))
     data["comment"] = {**data["comment"], "author": who}
     if data.get("reporter"):
         data["reporter"] = named(site, data["reporter"])

@@ -37,20 +37,31 @@ def truth(arguments: Arguments, name: str) -> bool:
     return arguments.get(name) in {True, "1", "true", "True"}
 
 
-def cut(found: Sequence[Any], arguments: Arguments, most: int = 999, usual: int = 100) -> tuple[list[Any], str]:
-    """Return a page of a listing and the cursor of the next one, "" on the last."""
-    limit = text(arguments, "limit") or str(usual)
-    if not limit.isdigit() or not 0 < int(limit) <= most:
+def cut(found: Sequence[Any], arguments: Arguments) -> tuple[list[Any], str]:
+    """Return a page of a listing and the cursor of the next one, "" on the last.
+
+    The cursor names the item that comes next, as Slack's do (``next_ts:...``): what is added or
+    taken away before it moves nothing.
+    """
+    limit = text(arguments, "limit") or "100"
+    if not limit.isdigit() or not 0 < int(limit) <= 999:
         raise Refused("invalid_limit")
     start = 0
     if cursor := text(arguments, "cursor"):
         try:
-            start = int(base64.b64decode(cursor, validate=True).decode().removeprefix("next:"))
+            wanted = base64.b64decode(cursor, validate=True).decode().removeprefix("next:")
         except (binascii.Error, ValueError) as error:
             raise Refused("invalid_cursor") from error
+        start = next((number for number, one in enumerate(found) if _name(one) == wanted), -1)
+        if start < 0:
+            raise Refused("invalid_cursor")
     end = start + int(limit)
-    following = base64.b64encode(f"next:{end}".encode()).decode() if end < len(found) else ""
+    following = base64.b64encode(f"next:{_name(found[end])}".encode()).decode() if end < len(found) else ""
     return list(found[start:end]), following
+
+
+def _name(one: Any) -> str:
+    return one if isinstance(one, str) else str(one["id"])
 
 
 # --- people ------------------------------------------------------------------------------------
