@@ -21,7 +21,7 @@ from connector.event import Event
 from connector.planning import collapse
 from workers.attempt import Attempt, Result
 from workers.desk import Desk
-from workers.outcome import DEFAULT_PAUSE, Step, outcome_of, wait_before
+from workers.outcome import Step, outcome_of, wait_before
 from workers.stores.deliveries import Deliveries
 from workers.stores.records import Box, Letter, Settlement, UnknownFormat, unpack_event
 from workers.stores.scripts import StoreError
@@ -104,7 +104,7 @@ def _may_work(desk: Desk, config: Config, connector: Connector, store: Deliverie
             store.close(state.closed_until, f"{name}: {state.kind}: {state.why}")
             return False
         if state.kind == "paused" and not _works_again(desk, config, name):
-            until = desk.connections.close(name, DEFAULT_PAUSE, "paused", state.why)
+            until = desk.connections.close(name, desk.probe, "paused", state.why)
             store.close(until, f"{name}: paused: {state.why}")
             return False
     return True
@@ -112,7 +112,7 @@ def _may_work(desk: Desk, config: Config, connector: Connector, store: Deliverie
 
 def _works_again(desk: Desk, config: Config, connection: str) -> bool:
     """Try a paused connection's credential, read anew; one worker at a time does."""
-    if not desk.connections.claim_probe(connection, timedelta(seconds=10)):
+    if not desk.connections.claim_probe(connection, desk.probe / 3):
         return False
     try:
         who = desk.system_of(config, connection).probe(desk.site(connection, desk.ticks() + desk.call.total_seconds()))
@@ -216,18 +216,21 @@ class _Work:
                     until = desk.connections.close(connection, outcome.wait, "limit", str(error))
                 shut = (until, f"{connection}: {error}")
             case Step.PAUSE:
-                until = desk.connections.close(connection, outcome.wait, "paused", str(error))
+                until = desk.connections.close(connection, desk.probe, "paused", str(error))
                 log.error("connection %s is paused: %s", connection, error)
                 shut = (until, f"{connection}: paused: {error}")
             case Step.RETRY | Step.REPLAN:
-                until = desk.connections.fail(connection, event.entity.ref, str(error))
+                until = desk.connections.fail(connection, event.entity.ref, str(error), first=desk.backoff)
                 desk.failing.add(connection)
                 if until:
                     shut = (until, f"{connection}: breaker: {error}")
                 elif attempts + 1 >= (2 if bug else self.connector.attempts):
                     self._bury(fields)
                 else:
-                    self._later({**fields, "attempts": str(attempts + 1)}, wait_before(attempts + 1, desk.jitter()))
+                    self._later(
+                        {**fields, "attempts": str(attempts + 1)},
+                        wait_before(attempts + 1, desk.jitter(), desk.backoff),
+                    )
             case Step.BURY:
                 if error.status == 403 and self._many(fields["cause"]):
                     self._park(f"forbidden-{fields['cause']}", str(error))

@@ -49,6 +49,10 @@ class Desk:
     buried: Callable[[Connector, str, Mapping[str, str]], None] = lambda *_: None
     turn: timedelta = timedelta(seconds=10)
     call: timedelta = timedelta(seconds=30)
+    probe: timedelta = timedelta(seconds=30)
+    """How often a paused credential is tried."""
+    backoff: timedelta = timedelta(seconds=5)
+    """The first wait after a failure, of a delivery and of the breaker."""
     failing: set[str] = field(default_factory=set)
     """Connections with failures since their last success, as far as this process knows."""
 

@@ -77,9 +77,12 @@ def outcome_of(error: ConnectorError) -> Outcome:
             return Outcome(Step.BURY)
 
 
-def wait_before(attempt: int, jitter: float) -> timedelta:
-    """Return the wait after the ``attempt``-th failure (from 1); ``jitter`` in [0, 1) spreads it by ±20 %."""
-    step = LADDER[min(attempt, len(LADDER)) - 1]
+def wait_before(attempt: int, jitter: float, first: timedelta = LADDER[0]) -> timedelta:
+    """Return the wait after the ``attempt``-th failure (from 1).
+
+    ``jitter`` in [0, 1) spreads it by ±20 %; ``first`` scales the whole ladder.
+    """
+    step = LADDER[min(attempt, len(LADDER)) - 1] * (first / LADDER[0])
     return step * (0.8 + 0.4 * jitter)
 
 

@@ -139,6 +139,18 @@ class Settings:
         "How long a doorbell may go unanswered before it is rung again.",
         span(_SECOND, 1, 600),
     )
+    probe: timedelta = _variable(
+        "PROBE_SECONDS",
+        "30",
+        "How often a paused connection's credential is read again and tried.",
+        span(_SECOND, 1, 3600),
+    )
+    backoff: timedelta = _variable(
+        "BACKOFF_SECONDS",
+        "5",
+        "First wait after a failure; the later ones (30 s, 2 min ... 12 h) shrink and grow with it.",
+        span(_SECOND, 1, 300),
+    )
     scan: timedelta = _variable(
         "SCAN_MILLISECONDS",
         "200",

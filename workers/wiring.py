@@ -196,6 +196,8 @@ class Wiring:
                 buried=self.buried,
                 turn=self.settings.turn,
                 call=self.settings.call,
+                probe=self.settings.probe,
+                backoff=self.settings.backoff,
             )
         return self._desk
 
