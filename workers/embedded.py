@@ -6,7 +6,8 @@ loopback only, never evict, and take a password that is made anew at each start 
 in a command line.  ``servers.json`` lets other commands in the same folder find them.
 
 Whoever started them owns them and stops them; should that process be killed, the kernel ends them with it (Linux;
-to be exact, with the *thread* that started them), and elsewhere the next start finds and adopts them.  A crash costs no data: the next start reads the same files.
+to be exact, with the *thread* that started them), and elsewhere the next start finds and adopts them.  A crash costs
+no data: the next start reads the same files.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ import ipaddress
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -31,6 +31,8 @@ from typing import Any, Final, Protocol
 from urllib.parse import parse_qs, parse_qsl
 
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from connector.declare import NAME
 from connector.errors import ConnectorError, Untrusted
@@ -104,8 +106,8 @@ class _Answer(Exception):
         self.reply = reply
 
 
-@dataclass(slots=True)
-class Receiver:
+@dataclass(eq=False)
+class Receiver(Collector):
     """The application; see `create_app`."""
 
     inbox: Inbox
@@ -151,6 +153,15 @@ class Receiver:
                 return await self.inbox.ready()
         except (TimeoutError, Unavailable, OSError):
             return False
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Yield the counts for Prometheus."""
+        family = CounterMetricFamily(
+            "connector_webhooks", "Webhook requests by connection and outcome.", labels=("connection", "outcome")
+        )
+        for (connection, outcome), count in sorted(self.counts.items()):
+            family.add_metric((connection, outcome), count)
+        yield family
 
     # --- webhooks ----------------------------------------------------------------------------------
     async def _hook(self, name: bytes, scope: Scope, receive: Receive) -> Reply | None:
@@ -333,7 +344,10 @@ def create_app(
     registry: CollectorRegistry | None = None,
 ) -> Receiver:
     """Return the ASGI application; ``ticks`` is a clock that never goes back, ``registry`` gives ``/metrics``."""
-    return Receiver(inbox, resolve, clock, limits or Limits(), Suspects(ticks), registry)
+    app = Receiver(inbox, resolve, clock, limits or Limits(), Suspects(ticks), registry)
+    if registry is not None:
+        registry.register(app)
+    return app
 
 
 def _headers(pairs: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
