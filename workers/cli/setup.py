@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +23,15 @@ from workers.cli.parts import parts, wired
 WORDS = {"ok": "green", "warning": "yellow", "problem": "red"}
 
 
-def templates() -> dict[str, str]:
-    """Return the ready-made connectors: name -> YAML text."""
-    folder = files("connector") / "templates"
-    return {one.name.removesuffix(".yaml"): one.read_text() for one in folder.iterdir() if one.name.endswith(".yaml")}
-
-
 @click.command()
 @click.option("--template", "names", multiple=True, help="A ready-made connector to start from; may be repeated.")
 @click.option("--list", "listing", is_flag=True, help="List the ready-made connectors.")
 @click.argument("folder", default=".", type=click.Path(file_okay=False, path_type=Path))
 def init(folder: Path, names: tuple[str, ...], *, listing: bool) -> None:
     """Write the files of a first connector into FOLDER; what is there already is never overwritten."""
-    known = templates()
+    from workers.files import ready_made
+
+    known = {name: text.decode() for name, text in ready_made().items()}
     if listing:
         print_table(("template", "what it does"), ((name, _headline(text)) for name, text in sorted(known.items())))
         return
@@ -146,7 +141,8 @@ def check(path: Path | None, *, live: bool, as_json: bool) -> None:
         for one in findings:
             console.print(Text(f"{one.word:>8}  {one.what}: {one.text}", style=WORDS[one.word]))
         console.print(
-            f"{len(config.connectors)} connector(s) over {len(config.connections)} connection(s), configuration {config.hash}"
+            f"{len(config.connectors)} connector(s) over {len(config.connections)} connection(s),"
+            f" configuration {config.hash}"
         )
     if wrong:
         raise SystemExit(FAILED)

@@ -77,4 +77,13 @@ SYSTEM: Final = System(
         "webhook signature": "X-Hub-Signature (sha256), two secrets; or path key and addresses as hints",
         "find after an unknown outcome": "issue property, comment property, remote link globalId",
     },
+    example={
+        "connection": {
+            "url": "https://acme.atlassian.net",
+            "auth": {"email": "bot@acme.example", "token": "env:JIRA_TOKEN"},
+            "webhook": {"secret": "env:JIRA_WEBHOOK_SECRET"},
+        },
+        "source": {"project": "WEB"},
+        "target": {"project": "WEB"},
+    },
 )

@@ -44,4 +44,12 @@ SYSTEM: Final = System(
         "comments": "replies, edited and deleted with their source",
         "look-up": "by message metadata, needs channels:history",
     },
+    example={
+        "connection": {
+            "auth": {"token": "env:SLACK_TOKEN"},
+            "webhook": {"secret": "env:SLACK_SIGNING_SECRET"},
+        },
+        "source": {"channels": ["C024BE91L"]},
+        "target": {"channel": "#general"},
+    },
 )
