@@ -56,8 +56,8 @@ class Speaks(Protocol):
         ...
 
     @property
-    def features(self) -> Mapping[str, str]:
-        """What it can do beside; ``jql`` allows ``when.jql``."""
+    def matches(self) -> Any:
+        """How it answers queries in its own language (``when.jql``); None where it has none."""
         ...
 
 
@@ -248,7 +248,7 @@ class _Loading:
         asked: list[tuple[Path, Any]] = []
         if isinstance(when, dict):
             asked.append((("when", "events"), when.get("events")))
-            if "jql" in when and "jql" not in system.features:
+            if "jql" in when and system.matches is None:
                 self.wrong(document, ("when", "jql"), f"{system.title} knows no JQL")
         for number, message in enumerate(messages if isinstance(messages, list) else [messages]):
             if isinstance(message, dict):
