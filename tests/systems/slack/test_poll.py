@@ -133,6 +133,52 @@ def test_an_edit_of_an_older_first_message_is_seen() -> None:
     assert events[0].data["body"]["content"] == "edited"
 
 
+def test_a_thread_is_told_whole_and_in_order_though_its_first_message_was_edited_last() -> None:
+    here = scene()
+    cursor = begun(here)
+    root = say(here, "root")
+    say(here, "reply", thread_ts=root)
+    call(here, "chat.update", channel=GENERAL, ts=root, text="edited")
+    here.clock.move(timedelta(seconds=1))
+    say(here, "another", thread_ts=root)
+    kinds = [(e.kind.partition(".")[2], e.sub == root) for e in polled(here, cursor)[0]]
+    assert kinds == [("created", True), ("created", False), ("updated", True), ("created", False)]
+
+
+def test_a_round_comes_to_its_end_though_only_one_call_at_a_time_is_let_through() -> None:
+    here = scene()
+    cursor = begun(here)
+    roots = [say(here, f"root {number}") for number in range(30)]
+    for root in roots:
+        say(here, "reply", thread_ts=root)
+    assert SYSTEM.poll is not None
+    told: list[Event] = []
+    for _turn in range(200):
+        before = len(here.transport.sent)
+        page = SYSTEM.poll(here.site, FROM, cursor, here.clock())
+        assert len(here.transport.sent) - before <= 1
+        told += page.events
+        cursor = page.cursor
+        if not page.more:
+            break
+    assert len(words(told)) == 60
+    assert "scan" not in cursor
+
+
+def test_a_thread_that_went_away_during_the_round_is_passed_over() -> None:
+    here = scene()
+    cursor = begun(here)
+    root = say(here, "root")
+    under = say(here, "reply", thread_ts=root)
+    assert SYSTEM.poll is not None
+    page = SYSTEM.poll(here.site, FROM, cursor, here.clock())
+    for own in (under, root):
+        call(here, "chat.delete", channel=GENERAL, ts=own)
+    events, cursor = polled(here, page.cursor)
+    assert events == []
+    assert "scan" not in cursor
+
+
 def test_notices_and_tombstones_are_nobodys_words() -> None:
     here = scene()
     cursor = begun(here)

@@ -18,7 +18,8 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from connector.sandbox import Answer, Call, Fault, Faults, Hook, Ledger
-from connector.systems.slack.sandbox.methods import METHODS, Caller, Method
+from connector.systems.slack.sandbox.arguments import Caller
+from connector.systems.slack.sandbox.methods import METHODS, Method
 from connector.systems.slack.sandbox.workspace import APP, TEAM, Channel, Refused, User, Workspace
 
 RETRIES: Final = (timedelta(0), timedelta(minutes=1), timedelta(minutes=5))
