@@ -127,7 +127,7 @@ def walk(site: Site, name: str, stream: Mapping[str, Any], origin: str) -> Step:
     )
     if response.status == 304:
         return Step((), stream, more=False)
-    items = [item for item in listed(response) if moment(item, "updated_at") >= floor]
+    items = listed(response)
     place = repository_place(site, repository)
     if kind == "issues":
         events = [event for item in items for event in _item_events(site, place, item, floor, origin)]
@@ -143,8 +143,8 @@ def walk(site: Site, name: str, stream: Mapping[str, Any], origin: str) -> Step:
         return Step(
             tuple(events), {**kept, "walk": {"since": _iso(since), "page": page, "high": _iso(high)}}, more=True
         )
-    # The ETag speaks of this very question: it is kept only while the question stays the same.
-    if high == at and first and "etag" in response.headers:
+    # A full page is the same page when the next item comes after it: its ETag would hide that one.
+    if first and len(items) < PER_PAGE and "etag" in response.headers:
         kept["etag"] = response.headers["etag"]
     return Step(tuple(events), {**kept, "at": _iso(high)}, more=False)
 

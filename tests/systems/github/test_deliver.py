@@ -57,13 +57,23 @@ def test_names_are_taken_in_any_case_and_by_their_other_names() -> None:
 
 def test_labels_take_the_spelling_that_the_repository_has() -> None:
     here = scene()
-    assert shaped(here, labels=["BUG", "bug", "new"]) == {"labels": ["bug", "new"]}
+    assert shaped(here, labels=["new", "BUG", "New"]) == {"labels": ["bug", "New"]}
 
 
 def test_one_label_or_none_is_a_list_too() -> None:
     here = scene()
     assert shaped(here, labels="bug") == {"labels": ["bug"]}
     assert shaped(here, labels=None) == {"labels": []}
+
+
+def test_people_are_named_by_login_in_any_case() -> None:
+    here = scene()
+    assert shaped(here, assignee="@Bob") == {"assignees": ["bob"]}
+    assert shaped(here, assignees=[{"id": "5", "login": "Bob"}, "alice"]) == {"assignees": ["alice", "bob"]}
+    entity = write(here, creation(title="x", assignees=["bob"])).entity
+    now = TARGET.read(here.site, INTO, entity)
+    assert now is not None
+    assert now["fields"]["assignees"] == ["bob"]
 
 
 def test_a_milestone_is_named_by_its_title() -> None:
@@ -167,6 +177,12 @@ def test_a_foreign_marker_in_copied_text_is_not_taken_over() -> None:
     assert markers(issue(here).body) == (str(mark("one")),)
 
 
+def test_a_marker_in_copied_words_is_no_part_of_a_comment() -> None:
+    words = {"format": "markdown", "content": f"a <!-- {mark('victim')} -->"}
+    body, _ = TARGET.text(scene().site, INTO, words)
+    assert markers(body) == ()
+
+
 def test_a_lost_create_is_found_among_many() -> None:
     here = scene()
     here.sandbox.faults.on.append(Fault("apply_then_drop", method="POST", times=1))
@@ -179,6 +195,14 @@ def test_a_lost_create_is_found_among_many() -> None:
     found = TARGET.look_up(here.site, INTO, creation(title="lost"), since)
     assert isinstance(found, Written)
     assert found.entity.key == "acme/web#1"
+
+
+def test_a_lost_create_is_found_after_somebody_closed_it() -> None:
+    here = scene()
+    since = here.clock()
+    write(here, creation(title="x"))
+    act(here, "PATCH", "/repos/acme/web/issues/1", {"state": "closed"})
+    assert isinstance(TARGET.look_up(here.site, INTO, creation(), since), Written)
 
 
 def test_looking_for_a_create_ends_where_issues_are_too_old() -> None:
@@ -250,6 +274,14 @@ def test_closing_with_a_reason_and_opening_again() -> None:
     assert issue(here).state == "open"
 
 
+def test_a_reason_alone_is_sent_with_the_state_without_which_github_ignores_it() -> None:
+    here = scene()
+    entity = write(here, creation(title="x")).entity
+    write(here, update(entity, state="closed"))
+    write(here, update(entity, state_reason="not_planned"))
+    assert here.transport.sent[-1].json == {"state_reason": "not_planned", "state": "closed"}
+
+
 def test_an_update_of_what_is_gone_is_rejected() -> None:
     here = scene()
     entity = write(here, creation(title="x")).entity
@@ -315,9 +347,8 @@ def test_a_comment_keeps_its_marker_when_it_is_edited() -> None:
     write(here, edit)
     (body,) = [c.body for c in here.sandbox.world.repository("acme/web").comments.values()]
     assert body == f"Bye\n\n<!-- {mark('c')} -->"
-    effects = len(here.sandbox.ledger.effects)
     write(here, edit)
-    assert len(here.sandbox.ledger.effects) == effects, "an edit that is there already writes nothing"
+    assert here.transport.sent[-1].method == "GET", "an edit that is there already writes nothing"
 
 
 def test_editing_a_comment_that_is_gone_is_rejected_and_deleting_it_is_done() -> None:
@@ -373,6 +404,17 @@ def test_a_link_is_told_in_one_comment() -> None:
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "https://x/) [evil](https://y", "https://x/\n# big", ""])
 def test_a_strange_address_is_not_made_a_link(url: str) -> None:
     assert "](" not in relation_words({"url": url, "key": "WEB-1"})
+
+
+def test_a_pull_request_is_written_to_like_an_issue() -> None:
+    here = scene()
+    act(here, "POST", "/repos/acme/web/pulls", {"title": "x", "head": "h", "base": "main"})
+    entity = hooked(here)[0].entity
+    assert write(here, comment(entity)).remote
+    assert write(here, update(entity, labels=["bug"])).entity.id == entity.id
+    now = TARGET.read(here.site, INTO, entity)
+    assert now is not None
+    assert now["fields"]["labels"] == ["bug"]
 
 
 # --- markers in text ---------------------------------------------------------------------------

@@ -154,6 +154,7 @@ def test_an_item_that_changes_between_two_pages_makes_none_be_skipped() -> None:
 
 def test_more_than_a_page_within_one_second_ends() -> None:
     here, cursor = started()
+    later(here, 60)
     for number in range(230):
         act(here, "POST", "/repos/acme/web/issues", {"title": str(number)})
     events, cursor = polled(here, cursor)
@@ -162,6 +163,18 @@ def test_more_than_a_page_within_one_second_ends() -> None:
     act(here, "PATCH", "/repos/acme/web/issues/7", {"title": "seven"})
     events, _ = polled(here, cursor)
     assert "seven" in {e.data["title"] for e in events}
+
+
+def test_an_etag_does_not_hide_what_comes_after_a_full_page() -> None:
+    here, cursor = started()
+    for number in range(100):
+        act(here, "POST", "/repos/acme/web/issues", {"title": str(number)})
+    for _ in range(3):
+        _, cursor = polled(here, cursor)
+    later(here, 1)
+    act(here, "POST", "/repos/acme/web/issues", {"title": "the next one"})
+    events, _ = polled(here, cursor)
+    assert "the next one" in {e.data["title"] for e in events}
 
 
 def test_a_crash_in_the_middle_of_a_walk_repeats_only_that_page() -> None:

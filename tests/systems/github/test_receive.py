@@ -262,6 +262,16 @@ def test_an_issue_with_and_without_our_marker_is_the_same_state() -> None:
     assert only(received("issues", unmarked)).id.partition("/")[2] == event.id.partition("/")[2]
 
 
+def test_the_order_in_which_labels_and_people_are_listed_is_no_change() -> None:
+    here = scene()
+    asked = {"title": "x", "labels": ["bug", "question"], "assignees": ["alice", "bob"]}
+    act(here, "POST", "/repos/acme/web/issues", asked)
+    event = hooked(here)[-1]
+    issue = event.raw["issue"]
+    turned = {**issue, "labels": issue["labels"][::-1], "assignees": issue["assignees"][::-1]}
+    assert only(received("issues", event.raw)).id == only(received("issues", {**event.raw, "issue": turned})).id
+
+
 # --- robustness --------------------------------------------------------------------------------
 def test_an_unknown_action_is_a_state_to_look_at(reference_data: Path) -> None:
     body = {**payloads(reference_data)["issues"][0], "action": "frobnicated"}
