@@ -216,6 +216,15 @@ def test_a_dead_link_is_found(tmp_path: Path) -> None:
     assert list(dead_links(page)) == ["page.md: gone.md", "page.md: there.md#no-head", "page.md: #nowhere"]
 
 
+def test_decisions_are_numbered_once_and_as_their_titles_say() -> None:
+    pages = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+    numbers = [int(path.name[:4]) for path in pages]
+    titles = [path.read_text(encoding="utf-8").partition("\n")[0] for path in pages]
+    assert len(set(numbers)) == len(numbers) > 0
+    wrong = [title for title, number in zip(titles, numbers, strict=True) if not title.startswith(f"# {number}. ")]
+    assert wrong == []
+
+
 @pytest.mark.slow
 def test_the_wheel_holds_all_that_is_needed_at_run_time(tmp_path: Path) -> None:
     wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)]
