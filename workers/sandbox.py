@@ -17,24 +17,16 @@ import importlib
 import importlib.util
 import json
 import pkgutil
-import socket
-import socketserver
-import struct
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from email.utils import format_datetime
-from http import HTTPStatus
-from typing import Any, Final, Self
-from urllib.parse import parse_qs
+from typing import Final, Self
 
 from connector.sandbox import Answer, Call, Fault, Sandbox
 from workers.sandbox_hooks import Subscriber
+from workers.sandbox_http import Server
 
-_REASONS: Final = {int(status): status.phrase for status in HTTPStatus}
-_LONGEST_LINE: Final = 65_536
 _PUMP_SECONDS: Final = 0.05
 """How often sandboxes are asked for webhooks that became due by time alone; a call asks at once."""
 
@@ -68,10 +60,9 @@ class Served:
         self.sandboxes: dict[str, Sandbox] = {}
         self.locks: dict[str, threading.Lock] = {}
         self.subscribers: dict[str, list[Subscriber]] = {}
-        self.crashes: list[BaseException] = []
         self.stopping = threading.Event()
         self.called = threading.Event()
-        self._server = _Server((host, port), self)
+        self._server = Server((host, port), self.answer, now)
         self.host, self.port = host, int(self._server.server_address[1])
         self._threads = (
             threading.Thread(target=self._server.serve_forever, args=(0.05,), name="sandbox", daemon=True),
@@ -108,16 +99,14 @@ class Served:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.stopping.set()
         self.called.set()
-        self._server.shutdown()
-        self._server.cut_all()
-        self._server.server_close()
+        self._server.stop()
         for thread in self._threads:
             thread.join(5)
         for subscribers in self.subscribers.values():
             for subscriber in subscribers:
                 subscriber.stop()
-        if self.crashes and kind is None:
-            raise self.crashes[0]
+        if self._server.crashes and kind is None:
+            raise self._server.crashes[0]
 
     # --- one request -----------------------------------------------------------------------------
     def answer(self, call: Call) -> Answer:
@@ -186,130 +175,6 @@ class Served:
                 for hook in hooks:
                     for subscriber in subscribers:
                         subscriber.take(hook)
-
-
-class _Server(socketserver.ThreadingTCPServer):
-    """A thread for each connection, which are few and long-lived (keep-alive)."""
-
-    daemon_threads = True
-    block_on_close = False
-    allow_reuse_address = True
-    request_queue_size = 256
-
-    def __init__(self, address: tuple[str, int], served: Served) -> None:
-        self.served = served
-        self.open: set[socket.socket] = set()
-        super().__init__(address, _Connection)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Keep the exception for the end; a client that went away is none."""
-        error = sys.exception()
-        if error is None or isinstance(error, ConnectionError):
-            return
-        self.served.crashes.append(error)
-        super().handle_error(request, client_address)
-
-    def cut_all(self) -> None:
-        """Close what is still open, so that no thread waits for a client that is idle."""
-        for connection in list(self.open):
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:  # gone already
-                continue
-
-
-class _Connection(socketserver.StreamRequestHandler):
-    """Reads requests from one connection until it ends.
-
-    The standard library's own handler parses headers with the e-mail package, which costs more than
-    everything else a sandbox does; a bench needs the sandbox to be faster than what it measures.
-    """
-
-    disable_nagle_algorithm = True
-    rbufsize = 65_536
-    server: _Server
-
-    def handle(self) -> None:
-        self.server.open.add(self.connection)
-        try:
-            while self._one():
-                pass
-        finally:
-            self.server.open.discard(self.connection)
-
-    def _one(self) -> bool:
-        line = self.rfile.readline(_LONGEST_LINE)
-        if not line.strip():
-            return False
-        try:
-            method, target, version = line.decode("latin-1").split()
-        except ValueError:
-            self._send(Answer.of(400, {"error": "not HTTP"}), "GET", keep=False)
-            return False
-        headers = self._headers()
-        path, _, query = target.partition("?")
-        if "://" in path:  # a proxy's absolute form
-            path = "/" + path.split("/", 3)[3] if path.count("/") > 2 else "/"
-        body = self._body(headers)
-        keep = version == "HTTP/1.1" and headers.get("connection", "").lower() != "close"
-        call = Call(method, path, parse_qs(query, keep_blank_values=True) if query else {}, headers, body)
-        answer = self.server.served.answer(call)
-        if answer.drop:
-            # Linger of zero turns the close into a reset: the client cannot take it for an empty answer.
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.connection.close()
-            return False
-        self._send(answer, method, keep=keep)
-        return keep
-
-    def _headers(self) -> dict[str, str]:
-        headers: dict[str, str] = {}
-        while True:
-            line = self.rfile.readline(_LONGEST_LINE).decode("latin-1").rstrip("\r\n")
-            if not line:
-                return headers
-            name, _, value = line.partition(":")
-            name, value = name.lower(), value.strip()
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
-
-    def _body(self, headers: Mapping[str, str]) -> bytes:
-        if headers.get("expect", "").lower() == "100-continue":
-            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if headers.get("transfer-encoding", "").lower() != "chunked":
-            return self._read(int(headers.get("content-length") or 0))
-        chunks = []
-        while size := int(self.rfile.readline(_LONGEST_LINE).split(b";")[0] or b"-1", 16):
-            chunks.append(self._read(size))
-            self.rfile.readline(_LONGEST_LINE)
-        self._headers()  # trailers
-        return b"".join(chunks)
-
-    def _read(self, size: int) -> bytes:
-        content = self.rfile.read(size) if size >= 0 else b""
-        if len(content) != size:
-            raise ConnectionAbortedError("the client went away in the middle of a body")
-        return content
-
-    def _send(self, answer: Answer, method: str, *, keep: bool) -> None:
-        lines = [f"HTTP/1.1 {answer.status} {_REASONS.get(answer.status, 'Unknown')}"]
-        lines += [f"{name}: {value}" for name, value in answer.headers.items()]
-        names = {name.lower() for name in answer.headers}
-        if "date" not in names:
-            lines.append(f"date: {format_datetime(self.server.served.now(), usegmt=True)}")
-        if "content-length" not in names:
-            lines.append(f"content-length: {len(answer.body)}")
-        if not keep:
-            lines.append("connection: close")
-        head = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
-        body = b"" if method == "HEAD" or answer.status in {204, 304} else answer.body
-        if not answer.drip:
-            self.connection.sendall(head + body)
-            return
-        self.connection.sendall(head)
-        for number in range(len(body)):
-            if self.server.served.stopping.wait(answer.drip):
-                return
-            self.connection.sendall(body[number : number + 1])
 
 
 def builders() -> dict[str, Callable[..., Sandbox]]:
