@@ -83,7 +83,7 @@ class Connections:
 
     def succeed(self, connection: str) -> bool:
         """Count a success; True when that shut an open breaker or forgot failures."""
-        return bool(self._run("succeed", connection))
+        return bool(self._run("succeed", connection, ""))
 
     def close(self, connection: str, span: timedelta, kind: str, why: str) -> int:
         """Close a connection for ``span``; returns until when (ms)."""
@@ -91,7 +91,7 @@ class Connections:
 
     def open(self, connection: str) -> None:
         """Open a connection whatever closed it."""
-        self.succeed(connection)
+        self._run("succeed", connection, "any")
 
     def state(self, connection: str) -> State:
         """Return whether it may be called."""

@@ -10,9 +10,11 @@ Per connector (``jc:{uid}:`` + name)
 name                  type    holds                                                       life
 ====================  ======  ==========================================================  ==================
 ``meta``              hash    ``seq`` of deliveries, ``w`` write counter, ``turn`` number  for ever
-                              of tokens, ``open_at`` ms (closed until), ``open_why``,
-                              ``format``
-``counts``            hash    accepted, delivered, skipped, dead, discarded, in_flight     for ever
+                              of tokens, ``order`` of becoming ready, ``claims`` so far,
+                              ``unanswered`` doorbells in a row, ``open_at`` ms (closed
+                              until), ``open_why``, ``format``
+``counts``            hash    accepted, delivered, skipped, dead, discarded, in_flight;    for ever
+                              ``filtered`` and ``missed`` besides
 ``own``               hash    subject -> ``r:<lane>`` ready, ``d`` due, ``p:<gate>``       while it has mail
                               parked, else the token of the turn that holds it
 ``ready:<lane>``      zset    subjects that may be claimed, by order of becoming ready     while ready
@@ -24,6 +26,7 @@ name                  type    holds                                             
 ``b:<delivery>``      string  codec byte + event body                                      until settled; dead: 30 d
 ``seen:<delivery>``   string  dedupe mark (1, dead, discarded)                             as its source redelivers
 ``dead``              zset    dead letters by time of death                                30 d
+``deadof:<entity>``   set     dead letters of an entity, for what supersedes them          while dead
 ``fx:<effect>``       hash    intent, then effect: state, action, turn, at, remote...      30 d; messages: as links
 ``links``             hash    source entity -> link JSON                                   for ever
 ``back``              hash    target entity -> source entity                               for ever
@@ -31,7 +34,7 @@ name                  type    holds                                             
 ``gates``             hash    gate -> JSON {why, since}                                    until opened
 ``gate:<gate>``       set     subjects parked behind it                                    until opened
 ``polling``           string  somebody polls                                              the poll's interval
-``scanned``           string  somebody scanned                                            200 ms
+``scanned``           string  when somebody scanned last, in ms                           1 s
 ``cursor``            hash    where a poll resumes (JSON) by source                        for ever
 ``settled``           stream  the last settled deliveries, for people                      about 10,000 rows
 ``audit``             stream  the tail of the audit                                        about 20,000 rows

@@ -66,8 +66,15 @@ def pack_event(event: Event) -> bytes:
 
 
 def unpack_event(record: bytes) -> Event:
-    """Undo `pack_event`; raises `UnknownFormat`."""
-    got = orjson.loads(expand(record))
+    """Undo `pack_event`; raises `UnknownFormat`, also for a body that is damaged or speaks of a newer kind."""
+    try:
+        return _event(orjson.loads(expand(record)))
+    except (ValueError, KeyError, TypeError, AttributeError, zstandard.ZstdError) as error:
+        message = f"event that cannot be read: {type(error).__name__}: {error}"
+        raise UnknownFormat(message) from error
+
+
+def _event(got: Any) -> Event:
     if got["v"] != 1:
         message = f"event of unknown version {got['v']!r}"
         raise UnknownFormat(message)
@@ -211,6 +218,7 @@ class Settlement:
     links: list[tuple[str, str, str, bool]] = field(default_factory=list)
     aliases: list[str] = field(default_factory=list)
     unlinks: list[tuple[str, str]] = field(default_factory=list)
+    supersede: list[tuple[str, list[str]]] = field(default_factory=list)
     audit: list[str] = field(default_factory=list)
     recorded: list[str] = field(default_factory=list)
     """Audit rows that an earlier commit of the same work has stored; not sent again."""
@@ -232,6 +240,7 @@ class Settlement:
                 "links",
                 "aliases",
                 "unlinks",
+                "supersede",
                 "audit",
                 "delay",
                 "gate",

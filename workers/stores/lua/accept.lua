@@ -12,19 +12,22 @@ for i = 8, #ARGV, 9 do
   local lane, key, life, body = ARGV[i + 4], ARGV[i + 5], tonumber(ARGV[i + 6]), ARGV[i + 8]
   local seen = redis.call('GET', k('seen:' .. id))
   local known = redis.call('EXISTS', k('d:' .. id)) == 1
-  if revives and seen == 'dead' and known then
+  local dead = known and redis.call('HGET', k('d:' .. id), 'state') == 'dead'
+  -- A dead letter past its retention was given up as well.
+  local given_up = not known and (seen == 'discarded' or seen == 'dead')
+  if revives and dead then
     redis.call('SET', k('b:' .. id), body)
     revive(id, lane)
     outcomes[#outcomes + 1] = 'revived'
     fresh = fresh + 1
-  elseif (seen and not (revives and (seen == 'discarded'))) or known then
+  elseif known or (seen and not (revives and given_up)) then
     outcomes[#outcomes + 1] = 'duplicate'
   elseif ARGV[i + 7] == '1' and redis.call('HEXISTS', k('links'), entity) == 0
     and redis.call('EXISTS', k('mail:' .. root(entity))) == 0 then
     count('filtered', 1)
     outcomes[#outcomes + 1] = 'filtered'
   else
-    if seen == 'discarded' then
+    if given_up then
       count('discarded', -1)
       outcomes[#outcomes + 1] = 'revived'
     else

@@ -1,5 +1,6 @@
 -- Close a connector until a moment, or open it.  ARGV: until (ms, '0' opens), why.
 -- A closing never shortens another one; an opening always opens.
+prune()
 local till = tonumber(ARGV[5])
 if till == 0 then
   redis.call('HSET', k('meta'), 'open_at', 0, 'open_why', '')

@@ -10,4 +10,6 @@ else
   micros = t[1] * 1000000 + t[2]
 end
 local function k(name) return P .. name end
+-- The first write of every script can only shrink: a full store refuses a script that begins with growth.
+redis.call('HDEL', k('state'), '')
 local function closed() return tonumber(redis.call('HGET', k('state'), 'closed_until') or '0') end

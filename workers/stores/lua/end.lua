@@ -1,7 +1,8 @@
 -- A turn is over: what it still holds goes back untouched, its slot is handed on as a doorbell if work
 -- is left.  ARGV: turn.  Returns {token, life} or {}.
+prune()
 local turn = ARGV[5]
-for _, subject in ipairs(cjson.decode(redis.call('HGET', k('turns'), turn) or '[]')) do
+for _, subject in ipairs(held_by(turn)) do
   if redis.call('HGET', k('own'), subject) == turn then release(subject) end
 end
 note(turn, {})

@@ -2,6 +2,7 @@
 -- ARGV: turn, subject, effect, action, delivery, request hash, deadline ms from now, life ms,
 --   resend ('1' after a look-up found nothing).
 -- Returns {'stale'} | {'go'} | {'done', remote, entity JSON} | {'unknown', sent at, deadline, looked up times}.
+prune()
 local turn, subject, fx = ARGV[5], ARGV[6], k('fx:' .. ARGV[7])
 if not holds(turn, subject) then return {'stale'} end
 local was = redis.call('HMGET', fx, 'state', 'remote', 'entity', 'at', 'deadline', 'looks')

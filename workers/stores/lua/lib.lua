@@ -14,6 +14,8 @@ local RANK = {live = 1, replay = 2, backfill = 3}
 local function k(name) return P .. name end
 local function meta(field, by) return redis.call('HINCRBY', k('meta'), field, by or 1) end
 local function count(field, by) redis.call('HINCRBY', k('counts'), field, by) end
+-- Also the first write of every script but accept: a full store refuses a script whose first write
+-- could grow it, and only accept may be refused.
 local function prune() redis.call('ZREMRANGEBYSCORE', k('slots'), '-inf', now) end
 local function is_open() return tonumber(redis.call('HGET', k('meta'), 'open_at') or '0') <= now end
 
@@ -78,14 +80,26 @@ local function lane_of(subject)
   return LANES[best]
 end
 
+-- The subject whose mailbox an entity shares.  A long way there is shortened as it is walked.
 local function root(entity)
-  local at = entity
-  for _ = 1, 4 do
+  local at, steps = entity, 0
+  while steps < 100 do
     local up = redis.call('HGET', k('alias'), at)
-    if not up or up == at then return at end
-    at = up
+    if not up or up == at then break end
+    at, steps = up, steps + 1
   end
+  if steps > 1 then redis.call('HSET', k('alias'), entity, at) end
   return at
+end
+
+-- From here on two entities share one mailbox.  A target without mail of its own joins the subject;
+-- otherwise the subject, which is being let go, joins the target's: somebody else may hold that one, and
+-- a held mailbox must keep its name, or its next letters would be drained elsewhere meanwhile.
+local function join(subject, target)
+  local mine, home = root(subject), root(target)
+  if home == mine then return end
+  if home == target and redis.call('HEXISTS', k('own'), target) == 0 then redis.call('HSET', k('alias'), target, mine)
+  else redis.call('HSET', k('alias'), mine, home) end
 end
 
 -- Give a subject up: back into its lane, or out of the books when its mailbox is empty.  Letters of
@@ -117,6 +131,7 @@ local function holds(turn, subject)
   return redis.call('HGET', k('own'), subject) == turn and alive(turn)
 end
 
+local function held_by(turn) return cjson.decode(redis.call('HGET', k('turns'), turn) or '[]') end
 local function note(turn, subjects)
   if #subjects == 0 then redis.call('HDEL', k('turns'), turn)
   else redis.call('HSET', k('turns'), turn, cjson.encode(subjects)) end
@@ -152,6 +167,8 @@ local function take(turn, most, letters)
     local ids = redis.call('ZRANGE', k('mail:' .. subject), 0, letters - 1)
     if #ids == 0 then
       redis.call('HDEL', k('own'), subject)
+    elseif root(subject) ~= subject then
+      release(subject) -- it was joined to another while it waited
     else
       redis.call('HSET', k('own'), subject, turn)
       held[#held + 1] = subject
@@ -189,46 +206,37 @@ local function audit(row)
   redis.call('XADD', k('audit'), 'MAXLEN', '~', '20000', '*', 'row', row, 'w', meta('w', 0), 'at', now)
 end
 
+-- Take a letter out of its mailbox; false where it is not in one, so that a script that is sent again
+-- after a lost answer counts nothing twice.
+local function take_out(id)
+  local subject = redis.call('HGET', k('d:' .. id), 'subject')
+  return subject and redis.call('ZREM', k('mail:' .. subject), id) == 1
+end
+
 -- A letter leaves the books for good (delivered, skipped, discarded).
 local function strike(id, outcome, reason, field)
-  local d = redis.call('HMGET', k('d:' .. id), 'subject', 'event', 'kind', 'key', 'at', 'entity', 'attempts')
-  redis.call('ZREM', k('mail:' .. d[1]), id)
+  local d = redis.call('HMGET', k('d:' .. id), 'event', 'kind', 'key', 'at', 'entity', 'attempts')
   redis.call('DEL', k('d:' .. id), k('b:' .. id))
   count(field, 1)
   redis.call('XADD', k('settled'), 'MAXLEN', '~', '10000', '*', 'id', id, 'outcome', outcome, 'reason', reason,
-    'event', d[2] or '', 'kind', d[3] or '', 'key', d[4] or '', 'accepted', d[5] or '', 'entity', d[6] or '',
-    'attempts', d[7] or '0', 'at', now)
+    'event', d[1] or '', 'kind', d[2] or '', 'key', d[3] or '', 'accepted', d[4] or '', 'entity', d[5] or '',
+    'attempts', d[6] or '0', 'at', now)
 end
 
 -- A day longer than the retention (trim.lua), so that a letter never expires uncounted.
 local DEAD_MS = 31 * 86400000
 -- A letter needs a person: it keeps its place (seq), its body and its history.
 local function bury(id, fields)
-  local subject = redis.call('HGET', k('d:' .. id), 'subject')
-  redis.call('ZREM', k('mail:' .. subject), id)
+  if not take_out(id) then return end
   redis.call('HSET', k('d:' .. id), 'state', 'dead', 'died', now)
   for name, value in pairs(fields) do redis.call('HSET', k('d:' .. id), name, value) end
   redis.call('PEXPIRE', k('d:' .. id), DEAD_MS)
   redis.call('PEXPIRE', k('b:' .. id), DEAD_MS)
   redis.call('ZADD', k('dead'), now, id)
+  redis.call('SADD', k('deadof:' .. redis.call('HGET', k('d:' .. id), 'entity')), id)
   if redis.call('EXISTS', k('seen:' .. id)) == 1 then redis.call('SET', k('seen:' .. id), 'dead', 'KEEPTTL') end
   count('dead', 1)
   count('in_flight', -1)
-end
-
--- Back into its mailbox at its original place.
-local function revive(id, lane)
-  redis.call('ZREM', k('dead'), id)
-  redis.call('PERSIST', k('d:' .. id))
-  redis.call('PERSIST', k('b:' .. id))
-  local subject = root(redis.call('HGET', k('d:' .. id), 'entity'))
-  redis.call('HSET', k('d:' .. id), 'state', 'waiting', 'attempts', '0', 'crashes', '0', 'lane', lane, 'subject', subject)
-  redis.call('HINCRBY', k('d:' .. id), 'replays', 1)
-  if redis.call('EXISTS', k('seen:' .. id)) == 1 then redis.call('SET', k('seen:' .. id), '1', 'KEEPTTL') end
-  redis.call('ZADD', k('mail:' .. subject), redis.call('HGET', k('d:' .. id), 'seq'), id)
-  count('dead', -1)
-  count('in_flight', 1)
-  wake(subject, lane)
 end
 
 local function open_gate(gate)
@@ -239,4 +247,44 @@ local function open_gate(gate)
     if redis.call('HGET', k('own'), subject) == 'p:' .. gate then release(subject) end
   end
   return #subjects
+end
+
+-- A letter is dead no longer: nothing waits behind it, it is found by its entity no more.
+local function undead(id)
+  local entity = redis.call('HGET', k('d:' .. id), 'entity')
+  if entity then redis.call('SREM', k('deadof:' .. entity), id) end
+  redis.call('ZREM', k('dead'), id)
+  count('dead', -1)
+  open_gate('dead-' .. id)
+end
+
+-- A newer state has been delivered: what died before it of the same entity is told by it.
+local function supersede(id, kinds)
+  local mine = redis.call('HMGET', k('d:' .. id), 'entity', 'seq')
+  if not mine[1] then return end
+  local told = {}
+  for _, kind in ipairs(kinds) do told[kind] = true end
+  for _, old in ipairs(redis.call('SMEMBERS', k('deadof:' .. mine[1]))) do
+    local d = redis.call('HMGET', k('d:' .. old), 'kind', 'seq')
+    if not d[1] then
+      redis.call('SREM', k('deadof:' .. mine[1]), old)
+    elseif told[d[1]] and tonumber(d[2]) < tonumber(mine[2]) then
+      undead(old)
+      strike(old, 'skipped', 'superseded by ' .. id, 'skipped')
+    end
+  end
+end
+
+-- Back into its mailbox at its original place.
+local function revive(id, lane)
+  redis.call('PERSIST', k('d:' .. id))
+  redis.call('PERSIST', k('b:' .. id))
+  local subject = root(redis.call('HGET', k('d:' .. id), 'entity'))
+  redis.call('HSET', k('d:' .. id), 'state', 'waiting', 'attempts', '0', 'crashes', '0', 'lane', lane, 'subject', subject)
+  redis.call('HINCRBY', k('d:' .. id), 'replays', 1)
+  if redis.call('EXISTS', k('seen:' .. id)) == 1 then redis.call('SET', k('seen:' .. id), '1', 'KEEPTTL') end
+  redis.call('ZADD', k('mail:' .. subject), redis.call('HGET', k('d:' .. id), 'seq'), id)
+  count('in_flight', 1)
+  wake(subject, lane)
+  undead(id)
 end

@@ -2,13 +2,15 @@
 -- over become ready, free slots get doorbells.  Idempotent; any worker may run it at any time.
 -- ARGV: crashes until a letter is dead, least ms between two scans.
 -- Returns {freed, due, {token, life}...}.
-if redis.call('SET', k('scanned'), '1', 'PX', ARGV[6], 'NX') == false then return {0, 0} end
 prune()
+local least, last = tonumber(ARGV[6]), tonumber(redis.call('GET', k('scanned')) or '-1')
+if last >= 0 and now >= last and now - last < least then return {0, 0} end
+redis.call('SET', k('scanned'), now, 'PX', math.max(1000, least))
 local freed, due = 0, 0
 local turns = redis.call('HGETALL', k('turns'))
 for i = 1, #turns, 2 do
   if not alive(turns[i]) then
-    for _, subject in ipairs(cjson.decode(turns[i + 1])) do
+    for _, subject in ipairs(held_by(turns[i])) do
       if redis.call('HGET', k('own'), subject) == turns[i] then
         local id = redis.call('ZRANGE', k('mail:' .. subject), 0, 0)[1]
         if id then

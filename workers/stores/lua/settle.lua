@@ -1,15 +1,17 @@
 -- Write down what became of a subject's letters, and (for a turn that goes on) claim the next.
 -- Refused unless the subject is still owned by this turn and its slot is alive; one script, because a
--- letter must never be in two places, nor in none.
+-- letter must never be in two places, nor in none.  Sent twice (a lost answer) it counts once.
 -- ARGV: turn, subject, what (JSON), most subjects to claim next (0: none), most letters each.
 -- what = {
 --   settle: [[id, "delivered"|"skipped", reason]...], bury: [[id, {field: text}]...],
 --   failed: [[id, {field: text}]...]     (an attempt counted, unless field "free" is set),
+--   supersede: [[id, [kind...]]...]      (older dead letters of its entity and of these kinds are told by it),
 --   done: [[effect, remote, entity JSON, life ms]...], forget: [effect...],
 --   links: [[source, target, link JSON, found from the target's side too?]...], aliases: [target...], unlinks: [[source, target]...],
 --   audit: [row...],
 --   next: "go"|"keep"|"due"|"park", delay: ms, gate: name, why: text }
 -- Returns {'stale'} or {'ok', w} followed by what claim returns.
+prune()
 local turn, subject = ARGV[5], ARGV[6]
 if not holds(turn, subject) then return {'stale'} end
 local what = cjson.decode(ARGV[7])
@@ -31,17 +33,13 @@ for _, row in ipairs(what.links or {}) do
 end
 -- Both sides share one mailbox from here on; whoever linked first gives it its name.  Only when the
 -- subject is let go: earlier, its next letter could be drained elsewhere while this turn still writes.
-for _, target in ipairs(what.aliases or {}) do
-  local home = root(target)
-  if home == target and target ~= subject then
-    redis.call('HSET', k('alias'), target, root(subject))
-  elseif home ~= root(subject) then
-    redis.call('HSET', k('alias'), subject, home)
-  end
-end
+for _, target in ipairs(what.aliases or {}) do join(subject, target) end
+for _, row in ipairs(what.supersede or {}) do supersede(row[1], row[2]) end
 for _, row in ipairs(what.settle or {}) do
-  strike(row[1], row[2], row[3], row[2])
-  count('in_flight', -1)
+  if take_out(row[1]) then
+    strike(row[1], row[2], row[3], row[2])
+    count('in_flight', -1)
+  end
 end
 for _, row in ipairs(what.failed or {}) do
   local d = k('d:' .. row[1])
@@ -68,7 +66,7 @@ else
   release(subject)
 end
 local held = {}
-for _, one in ipairs(cjson.decode(redis.call('HGET', k('turns'), turn) or '[]')) do
+for _, one in ipairs(held_by(turn)) do
   if one ~= subject then held[#held + 1] = one end
 end
 note(turn, held)

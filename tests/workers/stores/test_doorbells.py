@@ -1,0 +1,193 @@
+"""The doorbell protocol holds under every interleaving we can think of, and each part of it is needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pytest
+from fakeredis import FakeRedis, FakeServer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from redis import Redis
+
+from tests.workers.stores.books import Spoilt, Ticker, books
+from tests.workers.stores.storm import Broken, Quiet, Storm
+from workers.stores.deliveries import Pace
+
+NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
+HISTORIES = 2000 if NIGHTLY else 12
+STEPS = 1500 if NIGHTLY else 400
+
+
+def fake() -> Redis:
+    return FakeRedis(server=FakeServer(server_type="valkey"))
+
+
+def play(
+    kind: type[Storm],
+    client: Redis,
+    seed: int,
+    *,
+    steps: int = STEPS,
+    spoils: Mapping[str, str] | None = None,
+    leaves_late: bool = False,
+    crashes: int = 2,
+) -> Storm:
+    clock = Ticker()
+    store = books(
+        client,
+        clock,
+        concurrency=1 + seed % 3,
+        pace=Pace(ring=60, slot=30, scan=0, crashes=crashes),
+        spoils=spoils,
+    )
+    storm = kind(store, clock, seed, leaves_late=leaves_late)
+    storm.play(steps)
+    if isinstance(store, Spoilt):
+        assert store.found == set(spoils or ()), "the spoilt piece is not in the scripts any more"
+    return storm
+
+
+@settings(max_examples=HISTORIES, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_every_accepted_delivery_settles_once_and_in_order_whatever_happens(seed: int) -> None:
+    play(Storm, fake(), seed)
+
+
+@settings(max_examples=HISTORIES, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_without_faults_no_wake_up_is_lost_although_nobody_scans(seed: int) -> None:
+    play(Quiet, fake(), seed)
+
+
+@pytest.mark.parametrize("kind", [Storm, Quiet])
+def test_a_real_server_keeps_the_same_promises(kind: type[Storm], valkey_url: str) -> None:
+    with Redis.from_url(valkey_url) as client:
+        for seed in range(200 if NIGHTLY else 6):
+            client.flushall()
+            play(kind, client, seed)
+
+
+def test_a_storm_is_really_one() -> None:
+    # A judge that never sees a fault proves nothing: over a few histories everything must have happened.
+    seen: set[str] = set()
+    for seed in range(8):
+        storm = play(Storm, fake(), seed, crashes=1)
+        tag = storm.store.tag
+        reasons = {row["reason"] for row in storm.store.settled(most=1000)}
+        seen |= {"superseded" for reason in reasons if reason.startswith("superseded")}
+        seen |= {"discarded" for _ in storm.model.discarded}
+        seen |= {"joined" for _ in storm.store.client.hgetall(tag + "alias")}
+        seen |= storm.seen
+    assert seen >= {
+        "superseded",
+        "discarded",
+        "joined",
+        "killed",
+        "fenced",
+        "crash",
+        "closed",
+        "empty",
+        "parked",
+        "due",
+    }
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A way to get the protocol wrong: pieces of script that are changed."""
+
+    name: str
+    kind: type[Storm]
+    spoils: Mapping[str, str] = field(default_factory=dict)
+    leaves_late: bool = False
+
+
+MISTAKES = (
+    Mistake(
+        "settling asks no fence",
+        Storm,
+        {"if not holds(turn, subject) then return {'stale'} end\nlocal what": "local what"},
+    ),
+    Mistake(
+        "a bell that nobody answers keeps its slot for ever",
+        Storm,
+        {"redis.call('ZREMRANGEBYSCORE', k('slots'), '-inf', now)": ""},
+    ),
+    Mistake(
+        "a doubled bell uses its token again",
+        Storm,
+        {
+            "local mine = redis.call('ZREM', k('slots'), ARGV[5]) == 1": (
+                "if redis.call('ZSCORE', k('slots'), ARGV[5]) then"
+                " redis.call('ZADD', k('slots'), now + SLOT, ARGV[5]) return ARGV[5] end local mine = false"
+            )
+        },
+    ),
+    Mistake(
+        "a bell is answered without looking for a free slot",
+        Storm,
+        {"if mine or redis.call('ZCARD', k('slots')) < conc then": "if true then"},
+    ),
+    Mistake(
+        "the empty lanes are seen in one step and the slot given back in another",
+        Quiet,
+        {
+            "  if #held == 0 then\n    redis.call('ZREM', k('slots'), turn)": "  if #held == 0 then",
+            "prune()\nlocal turn = ARGV[5]\nfor _, subject in ipairs(held_by(turn)) do\n"
+            "  if redis.call('HGET', k('own'), subject) == turn then release(subject) end\nend\nnote(turn, {})": (
+                "local turn = ARGV[5]\nif waiting() == 0 then return {} end"
+            ),
+        },
+        leaves_late=True,
+    ),
+    Mistake(
+        "a turn that ends rings for nobody",
+        Quiet,
+        {"redis.call('ZREM', k('slots'), turn)\nreturn bell()": "redis.call('ZREM', k('slots'), turn)\nreturn {}"},
+    ),
+    Mistake("what arrives is not rung for", Quiet, {"for _ = 1, fresh do\n": "for _ = 1, 0 do\n"}),
+    Mistake(
+        "what arrives takes a subject from its owner",
+        Storm,
+        {"  if not owner then\n    set_ready": "  if true then\n    set_ready"},
+    ),
+    Mistake("a scan frees nothing", Storm, {"if not alive(turns[i]) then": "if false then"}),
+    Mistake("a scan wakes nobody", Storm, {"if redis.call('HGET', k('own'), subject) == 'd' then": "if false then"}),
+    Mistake(
+        "letters of a joined entity stay in their own mailbox",
+        Storm,
+        {"redis.call('ZADD', k('mail:' .. home), redis.call('HGET', k('d:' .. id), 'seq'), id)": ""},
+    ),
+    Mistake(
+        "a mailbox that somebody holds is renamed",
+        Storm,
+        {" and redis.call('HEXISTS', k('own'), target) == 0 then": " then"},
+    ),
+    Mistake(
+        "a mailbox is left when one letter is settled",
+        Storm,
+        {"    set_ready(subject, lane_of(subject))\n": "    redis.call('HDEL', k('own'), subject)\n"},
+    ),
+    Mistake(
+        "a dead letter comes back at the end",
+        Storm,
+        {
+            "redis.call('ZADD', k('mail:' .. subject), redis.call('HGET', k('d:' .. id), 'seq'), id)\n  count('in_flight', 1)": "redis.call('ZADD', k('mail:' .. subject), meta('seq'), id)\n  count('in_flight', 1)"
+        },
+    ),
+    Mistake("an opened gate forgets who waited", Storm, {"== 'p:' .. gate then release": "== 'never' then release"}),
+    Mistake("burying is not counted", Storm, {"  count('dead', 1)\n": ""}),
+)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda one: one.name)
+def test_a_mistake_in_the_protocol_is_found(mistake: Mistake) -> None:
+    for seed in range(30):
+        try:
+            play(mistake.kind, fake(), seed, steps=500, spoils=mistake.spoils, leaves_late=mistake.leaves_late)
+        except Broken:
+            return
+    pytest.fail(f"30 histories, and nobody noticed that {mistake.name}")
