@@ -29,6 +29,7 @@ from workers.sandbox_http import Server
 
 _PUMP_SECONDS: Final = 0.05
 """How often sandboxes are asked for webhooks that became due by time alone; a call asks at once."""
+_REST_SECONDS: Final = 0.002
 
 
 def wall_clock() -> datetime:
@@ -166,7 +167,9 @@ class Served:
     def _pump(self) -> None:
         """Hand webhooks that became due to the subscribers; with none they vanish, as at the vendor."""
         while not self.stopping.is_set():
-            self.called.wait(_PUMP_SECONDS)
+            if self.called.wait(_PUMP_SECONDS):
+                # A moment's rest: in a burst, one look serves many calls.
+                self.stopping.wait(_REST_SECONDS)
             self.called.clear()
             for name, sandbox in list(self.sandboxes.items()):
                 with self.locks[name]:
