@@ -20,6 +20,8 @@ SETTINGS: Final[Mapping[str, Any]] = {
     "task_ignore_result": True,
     "task_create_missing_queues": False,
     "task_default_queue": "connector.ticks",
+    # Published to a queue by its name: no binding stands in between that could be missing.
+    "task_default_exchange": "",
     "task_serializer": "json",
     "accept_content": ["json"],
     "result_accept_content": ["json"],

@@ -103,17 +103,20 @@ def _may_work(desk: Desk, config: Config, connector: Connector, store: Deliverie
         if state.closed_until > desk.now_ms():
             store.close(state.closed_until, f"{name}: {state.kind}: {state.why}")
             return False
-        if state.kind == "paused" and not _works_again(desk, config, name):
-            until = desk.connections.close(name, desk.probe, "paused", state.why)
-            store.close(until, f"{name}: paused: {state.why}")
-            return False
+        if state.kind == "paused":
+            if not desk.connections.claim_probe(name, desk.probe / 3):
+                # Somebody else is trying it right now.
+                store.close(desk.now_ms() + _ms(desk.probe / 3), f"{name}: paused: {state.why}")
+                return False
+            if not _works_again(desk, config, name):
+                until = desk.connections.close(name, desk.probe, "paused", state.why)
+                store.close(until, f"{name}: paused: {state.why}")
+                return False
     return True
 
 
 def _works_again(desk: Desk, config: Config, connection: str) -> bool:
-    """Try a paused connection's credential, read anew; one worker at a time does."""
-    if not desk.connections.claim_probe(connection, desk.probe / 3):
-        return False
+    """Try a paused connection's credential, read anew."""
     try:
         who = desk.system_of(config, connection).probe(desk.site(connection, desk.ticks() + desk.call.total_seconds()))
     except ConnectorError as error:
@@ -123,6 +126,10 @@ def _works_again(desk: Desk, config: Config, connection: str) -> bool:
     log.warning("connection %s works again as %s", connection, who.name)
     desk.record({"action": "resume", "connection": connection, "actor": "worker", "who": who.id})
     return True
+
+
+def _ms(span: timedelta) -> int:
+    return int(span.total_seconds() * 1000)
 
 
 class _Work:

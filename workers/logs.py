@@ -174,10 +174,10 @@ class JsonFormatter(logging.Formatter):
         trace = _trace(self, record)
         if trace:
             line["trace"] = trace
-        # Values are hidden before quoting, so that no escape can split one; then once more as a whole, for
-        # names and values that sit in different members.
+        # Values are hidden one by one and before quoting: no escape can split one, and a message that ends
+        # with the word "token" does not make the next member look like its value.
         hidden = {name: self._redactor(str(value)) for name, value in line.items()}
-        return self._redactor(one_line(json.dumps(hidden, ensure_ascii=False)))
+        return one_line(json.dumps(hidden, ensure_ascii=False))
 
 
 class TextFormatter(logging.Formatter):

@@ -126,11 +126,10 @@ class Wiring:
         """Return a site whose calls end by ``until`` (monotonic seconds)."""
         line = self._line(connection)
 
-        call = line.transport.until(until)
-
         def send(request: Request) -> Response:
+            line.transport.deadline = until
             try:
-                return call(request)
+                return line.transport(request)
             except ConnectorError as error:
                 error.connection = connection
                 if isinstance(error.__cause__, Refused):
@@ -165,7 +164,7 @@ class Wiring:
                 connection,
                 self.reveal,
                 limiter=limiter,
-                guard=Guard.permitting(connection.http.private_addresses),
+                guard=Guard(connection.http.private_addresses),
             )
             line = _Line(connection, transport, limiter, Remembered(time.monotonic))
             self._lines[name] = line

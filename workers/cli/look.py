@@ -31,7 +31,8 @@ def events(name: str, headers: tuple[str, ...], payload: Path, *, as_json: bool)
     """Show what events a webhook body holds, or why it is ignored.  Needs no configuration."""
     system = SYSTEMS[name]
     connection = system.connection().load(dict(system.example["connection"]))
-    found, ignored = [], []
+    found: list[Event] = []
+    ignored: list[str] = []
     for body in bodies(payload):
         got = _read(system, name, connection, Inbound(headers_of(headers), body))
         found += got.events
@@ -135,7 +136,7 @@ def _events_of(process: Any, connector: Connector, what: str, headers: tuple[str
     system = SYSTEMS[connection.system]
     path = Path(what)
     if path.is_file():
-        found = []
+        found: list[Event] = []
         for body in bodies(path):
             got = _read(system, connection.name, connection.settings, Inbound(headers_of(headers), body))
             if got.ignored:
@@ -196,6 +197,7 @@ def deliveries(connector: str | None, most: int, entity: str, *, settled: bool, 
             continue
         books = desk.deliveries(one)
         counts[one.name] = books.counts()
+        found: list[dict[str, Any]]
         if settled:
             found = [{"connector": one.name, **row} for row in books.settled(most=most)]
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from workers.cli.output import USAGE, fail
@@ -32,12 +31,10 @@ def wired(process: Process, *, offline: bool = False) -> Wiring:
         return process.wiring
     if offline:
         return process.attach(None)
-    from workers.app import app
-    from workers.doorbell import Doorbell
+    # The Celery application is made of this very process and gives it its doorbell.
+    from workers.app import process as same
 
-    if process.attached:
-        return process.wiring
-    return process.attach(Doorbell(app))
+    return same.wiring
 
 
 def connector_named(process: Process, name: str) -> Connector:
@@ -52,6 +49,3 @@ def connector_named(process: Process, name: str) -> Connector:
             USAGE,
         )
     return found
-
-
-Closing = Callable[[], None]

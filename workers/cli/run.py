@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import sys
@@ -86,6 +87,7 @@ def work(name: str, threads: int | None, connectors: str) -> None:
     queues = [TICKS, *(queue_name(one) for one in wanted)] if wanted else None
     app.worker_main(
         [
+            "--quiet",
             "worker",
             "--pool=threads",
             f"--concurrency={threads or process.settings.worker_threads}",
@@ -148,6 +150,9 @@ def _logs(settings: object) -> None:
     from workers.settings import Settings
 
     if isinstance(settings, Settings):
+        # Every doorbell is a task: two lines each would bury everything else.
+        for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
+            logging.getLogger(name).setLevel(logging.WARNING)
         logs.start(settings.log_level.value, form=settings.log_format.value)
 
 

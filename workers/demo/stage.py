@@ -24,7 +24,7 @@ from workers.embedded import Servers, start
 from workers.sandbox import Served
 from workers.supervisor import Child, Supervisor
 
-TOKENS: Final = {"JIRA_TOKEN": "jira-bot-token", "GITHUB_TOKEN": "ghp_bot", "SLACK_TOKEN": "xoxb-bot"}
+TOKENS: Final = {"JIRA_TOKEN": "jira-bot-token", "GITHUB_TOKEN": "ghp_bot", "SLACK_TOKEN": "xoxb-sandbox"}
 PEOPLE: Final = {
     "jira": {"jira-bot-token": "bot", "jira-ada-token": "ada", "jira-grace-token": "grace"},
     "github": {"ghp_bot": "acme-bot", "ghp_alice": "alice", "ghp_bob": "bob"},
@@ -37,7 +37,7 @@ connections:
   jira:
     system: jira
     url: {jira}
-    auth: {{email: bot@acme.example, token: env:JIRA_TOKEN}}
+    auth: {{email: bot@example.com, token: env:JIRA_TOKEN}}
     webhook: {{secret: env:JIRA_SECRET}}
     http: {{private_addresses: [127.0.0.0/8]}}
   github:
@@ -213,7 +213,7 @@ class Stage:
         if system == "jira":
             import base64
 
-            word = base64.b64encode(f"{name}@acme.example:{token}".encode()).decode()
+            word = base64.b64encode(f"{name}@example.com:{token}".encode()).decode()
             return Person(self.served, system, {"authorization": f"Basic {word}"})
         return Person(self.served, system, {"authorization": f"Bearer {token}"})
 

@@ -134,7 +134,7 @@ class Story:
 
     def _transition(self, key: str, status: str) -> bool:
         who = self._jira["grace"]
-        for one in who("GET", f"/rest/api/3/issue/{key}/transitions")["transitions"]:
+        for one in who("GET", f"/rest/api/3/issue/{key}/transitions?expand=transitions.fields")["transitions"]:
             if one["to"]["name"].casefold() == status.casefold():
                 fields = {"resolution": {"name": "Done"}} if one.get("fields", {}).get("resolution") else {}
                 who(
