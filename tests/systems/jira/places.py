@@ -46,11 +46,11 @@ def place(flavour: str = "cloud", connection: Mapping[str, Any] | None = None, *
 class Someone:
     """A person at a sandbox, who speaks v2 (wiki markup) with a token of their own."""
 
-    def __init__(self, here: Bench, token: str = "jira-ada-token", api: str = "2") -> None:
-        self.here, self.api, self.token = here, api, token
+    def __init__(self, here: Bench, login: str = "ada", api: str = "2") -> None:
+        self.here, self.api = here, api
+        token = f"jira-{login}-token"
         jira: JiraSandbox = here.sandbox
-        login = jira.site.tokens[token].email
-        pair = base64.b64encode(f"{login}:{token}".encode()).decode()
+        pair = base64.b64encode(f"{jira.site.tokens[token].email}:{token}".encode()).decode()
         self.headers = {"authorization": f"Basic {pair}", "content-type": "application/json"}
 
     def call(self, method: str, path: str, body: Any = None, **query: str) -> Answer:

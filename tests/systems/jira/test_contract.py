@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import hmac
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from connector.event import Kind
 from connector.system import Inbound
@@ -22,9 +23,9 @@ class TestJiraCloud(SystemContract):
     flavour: ClassVar[str] = "cloud"
     connection = CONNECTIONS["cloud"]
     secrets = SECRETS
-    source = {"project": "WEB"}
-    target = {"project": "WEB", "type": "Bug"}
-    wanted = {
+    source: ClassVar[Mapping[str, Any]] = {"project": "WEB"}
+    target: ClassVar[Mapping[str, Any]] = {"project": "WEB", "type": "Bug"}
+    wanted: ClassVar[Mapping[str, Any]] = {
         "Summary": "It breaks",
         "Description": {"format": "markdown", "content": "It **breaks** often."},
         "Priority": "High",
@@ -32,7 +33,7 @@ class TestJiraCloud(SystemContract):
         "Team Milestone": "M1",
         "Severity": "major",
     }
-    edited = {"Summary": "It broke"}
+    edited: ClassVar[Mapping[str, Any]] = {"Summary": "It broke"}
     unpolled = frozenset({Kind.ISSUE_DELETED, Kind.COMMENT_DELETED})
 
     def new(self) -> JiraSandbox:
