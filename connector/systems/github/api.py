@@ -32,6 +32,9 @@ VERSION: Final = "2022-11-28"
 
 HEADERS: Final[Mapping[str, str]] = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": VERSION}
 
+MOVED: Final = frozenset({301, 302, 303, 307, 308})
+"""Statuses of a renamed repository or a transferred issue."""
+
 READ_COST: Final = 1
 WRITE_COST: Final = 5
 """Points of the secondary limit (900 a minute): a read costs 1, a write 5."""

@@ -14,7 +14,7 @@ from connector.errors import Forbidden, Rejected, Stale
 from connector.event import Entity
 from connector.ports import Request, Response, Site
 from connector.system import Absent, Action, Change, Target, Written
-from connector.systems.github.api import PER_PAGE, found, get, is_gone, pages, read, split, write
+from connector.systems.github.api import MOVED, PER_PAGE, found, get, is_gone, pages, read, split, write
 from connector.systems.github.fields import KEPT_AS, current, shape
 from connector.systems.github.members import Json, moment
 from connector.systems.github.poll import repository_place
@@ -170,11 +170,14 @@ def relation_words(relation: Mapping[str, Any]) -> str:
 
 
 def _send(site: Site, repository: str, request: Callable[[str], Request]) -> Response:
-    """Send a write; where a redirect answered *instead* (a renamed repository), again under the new name."""
+    """Send a write; where a redirect answered *instead* (a renamed repository), again under the new name.
+
+    Known by its status: a transport may refuse a redirected write before our `refusal` is asked.
+    """
     try:
         return site.send(request(repository))
-    except Stale as error:
-        if error.cause != "moved":
+    except (Stale, Rejected) as error:
+        if error.status not in MOVED:
             raise
         now = str(found(site.send(get(f"/repos/{repository}"))).get("full_name", ""))
         if not REPOSITORY.fullmatch(now) or now.casefold() == repository.casefold():

@@ -19,7 +19,7 @@ from connector.errors import (
     Unauthorized,
 )
 from connector.ports import Request, Response
-from connector.systems.github.api import http_date
+from connector.systems.github.api import MOVED, http_date
 
 LEAST_WAIT: Final = timedelta(seconds=60)
 """GitHub's advice where a secondary limit names no time."""
@@ -36,7 +36,7 @@ def refusal(request: Request, response: Response) -> ConnectorError | None:
     said = _said(response)
     where = _where(request)
     match status:
-        case 301 | 302 | 303 | 307 | 308:
+        case _ if status in MOVED:
             return Stale("the repository or issue has moved", cause="moved", status=status)
         case 401:
             return Unauthorized("GitHub refuses the token: it is wrong, expired or revoked", status=status)

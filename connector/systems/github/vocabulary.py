@@ -58,6 +58,8 @@ def labels(item: Json) -> list[str]:
         match label:
             case {"name": str(name)} | str(name):
                 names.append(name)
+            case {"name": None}:  # the official schema allows it
+                continue
             case _:
                 raise Unreadable("labels: a label without a name", cause="member:labels")
     return sorted(names, key=str.casefold)

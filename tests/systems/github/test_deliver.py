@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from connector.errors import Forbidden, Rejected, Retryable, Stale
 from connector.event import Entity
+from connector.ports import Request, Response
 from connector.sandbox import Fault
 from connector.system import Absent, Action, Change, Written
 from connector.systems.github.deliver import TARGET, relation_words
@@ -328,6 +329,22 @@ def test_every_write_follows_a_renamed_repository() -> None:
     write(here, creation("two", title="z"))
     actions = [e.action for e in here.sandbox.ledger.effects]
     assert actions == ["add_issue", "edit_issue", "add_comment", "edit_comment", "delete_comment", "add_issue"]
+
+
+def test_a_rename_is_followed_also_where_the_transport_refuses_redirected_writes() -> None:
+    here = scene()
+    entity = write(here, creation(title="x")).entity
+    here.sandbox.rename("acme/web", "site")
+
+    def send(request: Request, /) -> Response:
+        try:
+            return here.transport(request)
+        except Stale as error:
+            raise Rejected("a write does not follow", cause="redirect", status=error.status) from error
+
+    site = replace(here.site, send=send)
+    assert TARGET.write(site, INTO, comment(entity)).remote
+    assert TARGET.write(site, INTO, creation("two", title="z")).entity.scope == "acme/site"
 
 
 def test_a_redirect_that_leads_nowhere_new_is_stale() -> None:

@@ -319,6 +319,12 @@ def test_a_malformed_member_that_is_used_makes_the_payload_unreadable(
         received("issues", {**payload, "issue": {**payload["issue"], where: value}})
 
 
+def test_a_label_without_a_name_is_no_label(reference_data: Path) -> None:
+    payload = payloads(reference_data)["issues"][0]
+    event = only(received("issues", {**payload, "issue": {**payload["issue"], "labels": [{"name": None}, "plain"]}}))
+    assert event.data["labels"] == ["plain"]
+
+
 def test_a_deleted_account_is_no_reporter(reference_data: Path) -> None:
     payload = payloads(reference_data)["issues"][0]
     event = only(received("issues", {**payload, "issue": {**payload["issue"], "user": None}}))
