@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from datetime import timedelta
 from ipaddress import ip_network
@@ -14,6 +15,7 @@ from workers.desk import Desk
 from workers.settings import DOCUMENTED, LogFormat, LogLevel, Settings
 from workers.stores.deliveries import Pace
 
+ROOT = Path(__file__).resolve().parents[2]
 SERVERS = {"BROKER_URL": "redis://broker:6379/0", "STORE_URL": "redis://store:6379/0"}
 
 
@@ -62,6 +64,8 @@ def test_every_field_is_read_from_its_variable() -> None:
         CALL_SECONDS="6",
         SLOT_SECONDS="7",
         RING_SECONDS="8",
+        PROBE_SECONDS="11",
+        BACKOFF_SECONDS="12",
         SCAN_MILLISECONDS="90",
     )
     default = read()
@@ -247,4 +251,12 @@ def test_the_timing_is_that_of_the_protocol() -> None:
     in_ms = [span // timedelta(milliseconds=1) for span in (got.ring, got.slot, got.scan)]
     assert in_ms == [pace.ring, pace.slot, pace.scan]
     desk = {one.name: one.default for one in fields(Desk)}
-    assert (got.turn, got.call) == (desk["turn"], desk["call"])
+    names = ("turn", "call", "probe", "backoff")
+    assert [getattr(got, name) for name in names] == [desk[name] for name in names]
+
+
+def test_every_setting_is_used_by_something() -> None:
+    code = "\n".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "workers").rglob("*.py") if path.name != "settings.py"
+    )
+    assert [one.name for one in fields(Settings) if not re.search(rf"settings\.{one.name}\b", code)] == []
