@@ -164,8 +164,10 @@ def _by_word(request: Request, response: Response, said: Mapping[str, Any], word
         needed = said.get("needed") if word == "missing_scope" else ""
         more = f": {needed}" if isinstance(needed, str) and needed else ""
         return Forbidden(f"{_FORBIDDEN[word]}{more} ({where or 'workspace'})", where=where, cause=word, status=status)
-    if word in _RETRYABLE or status >= 500:
+    if word in _RETRYABLE:
         return Retryable(f"Slack failed ({word})", sent=request.writes, cause=word, status=status)
+    if status >= 400:
+        return _by_status(request, response)
     # A word that we do not know is about what we sent more often than not, and asking again forever
     # would hide it: a person looks.
     return Rejected(f"Slack refuses: {word}", cause=f"slack:{word}", status=status)

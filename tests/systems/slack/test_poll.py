@@ -55,6 +55,14 @@ def test_the_past_is_not_polled() -> None:
     assert words(polled(here, cursor)[0]) == ["after"]
 
 
+def test_what_is_said_right_after_the_start_is_seen_though_our_clock_runs_ahead() -> None:
+    here = scene()
+    assert SYSTEM.poll is not None
+    cursor = SYSTEM.poll(here.site, FROM, {}, here.clock() + OVERLAP / 2).cursor
+    say(here, "early")
+    assert words(polled(here, cursor)[0]) == ["early"]
+
+
 def test_messages_come_in_the_order_they_were_said() -> None:
     here = scene()
     cursor = begun(here, BOTH)
@@ -110,6 +118,16 @@ def test_replies_in_a_thread_that_began_before_are_seen() -> None:
     events, _ = polled(here, cursor)
     assert words(events) == ["new reply"]
     assert events[0].entity.id == f"{GENERAL}/{root}"
+
+
+def test_a_thread_without_new_replies_costs_no_call() -> None:
+    here = scene()
+    root = say(here, "old")
+    say(here, "old reply", thread_ts=root)
+    here.clock.move(timedelta(hours=5))
+    cursor = begun(here)
+    assert polled(here, cursor)[0] == []
+    assert "/conversations.replies" not in {request.path for request in here.transport.sent}
 
 
 def test_a_thread_older_than_the_source_says_is_the_blind_spot() -> None:

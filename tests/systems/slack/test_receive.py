@@ -72,6 +72,7 @@ def test_an_edit_of_a_reply_stays_in_its_thread() -> None:
 
 def test_a_preview_or_a_counted_reply_is_no_edit() -> None:
     assert received(callback(changed(message(reply_count=1), message()))).ignored
+    assert received(callback(changed(message(reply_count=1)))).ignored
     edited: dict[str, Any] = {"edited": {"user": "U1", "ts": EDIT}}
     assert received(callback(changed(message(**edited, attachments=[{}]), message(**edited)))).ignored
 

@@ -67,6 +67,11 @@ def test_a_word_becomes_the_right_error(word: str, wanted: type[ConnectorError],
     assert got.cause == cause
 
 
+def test_a_word_that_is_not_known_leaves_a_bad_status_its_say() -> None:
+    kinds = {status: type(refused("news", status)) for status in (200, 400, 401, 403, 429, 503)}
+    assert kinds == {200: Rejected, 400: Rejected, 401: Unauthorized, 403: Forbidden, 429: RateLimited, 503: Retryable}
+
+
 def test_a_failure_of_slack_leaves_a_write_unknown_and_a_read_harmless() -> None:
     write, read = refused("internal_error"), refused("internal_error", request=get("users.info", user="U1"))
     assert isinstance(write, Retryable)
