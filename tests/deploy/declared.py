@@ -38,6 +38,11 @@ def compose() -> dict[str, Any]:
     return loaded
 
 
+def resolved(text: str) -> str:
+    """Replace ``${NAME:-default}`` by the default."""
+    return re.sub(r"\$\{[A-Z_]+(?::-([^}]*))?\}", lambda found: found[1] or "", text)
+
+
 def instructions(path: Path = IMAGE) -> list[tuple[str, str]]:
     """Return (instruction, rest) of a Dockerfile, continuation lines joined."""
     lines = [one for one in path.read_text(encoding="utf-8").splitlines() if one and not one.startswith("#")]

@@ -7,7 +7,19 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.declared import COMPOSE, FOREIGN, IMAGE, ROOT, UNITS, Process, compose, instructions, processes, unit
+from tests.deploy.declared import (
+    COMPOSE,
+    FOREIGN,
+    IMAGE,
+    ROOT,
+    UNITS,
+    Process,
+    compose,
+    instructions,
+    processes,
+    resolved,
+    unit,
+)
 from workers.settings import DOCUMENTED, Settings
 
 KNOWN = {one.name for one in DOCUMENTED} | {f"{one.name}_FILE" for one in DOCUMENTED if one.secret}
@@ -74,11 +86,6 @@ def test_compose_and_systemd_start_the_same_commands() -> None:
         if kind in by_kind and one.command[0] == "connector":
             by_kind[kind].add(one.command)
     assert by_kind["compose"] == by_kind["systemd"] != set()
-
-
-def resolved(text: str) -> str:
-    """Replace ``${NAME:-default}`` by the default."""
-    return re.sub(r"\$\{[A-Z_]+(?::-([^}]*))?\}", lambda found: found[1] or "", text)
 
 
 def test_every_substitution_in_compose_has_a_default() -> None:
