@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -227,7 +228,14 @@ def test_decisions_are_numbered_once_and_as_their_titles_say() -> None:
 
 @pytest.mark.slow
 def test_the_wheel_holds_all_that_is_needed_at_run_time(tmp_path: Path) -> None:
-    wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)]
+    # On a copy: a build leaves a folder behind whose stale modules would get into the next wheel.
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("setup.cfg", "pyproject.toml", "LICENSE", "README.md"):
+        shutil.copy(ROOT / name, source)
+    for package in ("connector", "workers"):
+        shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
+    wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(source)]
     subprocess.run(wheel, check=True, stdin=subprocess.DEVNULL)
     (built,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(built) as packed:
