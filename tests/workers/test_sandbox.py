@@ -6,17 +6,15 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 import requests
 
 from connector.sandbox import Answer, Call, Fault, Faults, Hook, Ledger
-from tests.systems.served import serve, serve_built
+from tests.systems.served import listening, serve, serve_built
 from workers.sandbox import Served, builders
 
 
@@ -51,49 +49,6 @@ class Notes:
 
     def state(self) -> Mapping[str, Any]:
         return {"notes": self.notes}
-
-
-class Listener:
-    """A subscriber that answers with the given statuses, then 200, and tells when it has got enough."""
-
-    def __init__(self, *statuses: int) -> None:
-        self.statuses = list(statuses)
-        self.got: list[tuple[dict[str, str], bytes]] = []
-        self.changed = threading.Condition()
-
-    def wait(self, count: int) -> list[tuple[dict[str, str], bytes]]:
-        with self.changed:
-            assert self.changed.wait_for(lambda: len(self.got) >= count, timeout=10), f"only {len(self.got)} arrived"
-        return self.got
-
-
-@contextmanager
-def listening(*statuses: int) -> Iterator[tuple[str, Listener]]:
-    listener = Listener(*statuses)
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            status = listener.statuses.pop(0) if listener.statuses else 200
-            self.send_response(status)
-            self.send_header("content-length", "0")
-            self.end_headers()
-            with listener.changed:
-                listener.got.append(({k.lower(): v for k, v in self.headers.items()}, body))
-                listener.changed.notify_all()
-
-        def log_message(self, *_: Any) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/in?x=1", listener
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def test_each_sandbox_answers_under_its_name() -> None:

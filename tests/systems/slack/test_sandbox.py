@@ -15,13 +15,27 @@ from slack_sdk.errors import SlackApiError
 
 from connector.ports import Request, Response
 from connector.sandbox import Call
-from connector.system import Action
+from connector.system import Action, Inbound, Trust
 from connector.systems.slack import SYSTEM
 from connector.systems.slack.sandbox import SCOPES, SlackSandbox, new_sandbox
+from tests.systems.direct import reveals
 from tests.systems.openapi import Spec
-from tests.systems.served import serve
-from tests.systems.slack.scene import ALERTS, GENERAL, INTO, call, reply, say, scene, started, target
+from tests.systems.served import listening, serve
+from tests.systems.slack.scene import (
+    ALERTS,
+    CONNECTION,
+    GENERAL,
+    INTO,
+    SECRETS,
+    call,
+    reply,
+    say,
+    scene,
+    started,
+    target,
+)
 from tests.systems.slack.test_poll import BOTH, begun, polled
+from workers.sandbox import Served
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 
@@ -189,6 +203,22 @@ def test_a_repeated_event_is_the_same_body_signed_anew_and_says_why() -> None:
     assert later["X-Slack-Retry-Reason"] == "http_timeout"
     assert later["X-Slack-Signature"] != hook.headers["X-Slack-Signature"]
     assert here.sandbox.hooks(here.clock()) == []
+
+
+def test_a_refused_event_comes_again_over_http_and_both_are_trusted() -> None:
+    settings = SYSTEM.connection().load(CONNECTION)
+    sandbox = new_sandbox(webhook_secret=SECRETS["SIGNING"])
+    with listening(503) as (where, listener), Served({"slack": sandbox}) as served:
+        served.subscribe("slack", where)
+        WebClient("xoxp-ann", f"{served.url('slack')}/api/").chat_postMessage(channel=GENERAL, text="Grüße & more")
+        got = listener.wait(2)
+    for headers, body in got:
+        request = Inbound(headers, body)
+        assert SYSTEM.verify(settings, request, reveals(SECRETS), datetime.now(UTC)) is Trust.SIGNED
+    ids = [SYSTEM.receive("s", settings, Inbound(h, b), Trust.SIGNED).events[0].id for h, b in got]
+    assert ids[0] == ids[1]
+    assert [h.get("x-slack-retry-num") for h, _ in got] == [None, "1"]
+    assert got[1][0]["x-slack-retry-reason"] == "http_error"
 
 
 def test_events_come_only_from_channels_the_app_is_in() -> None:
