@@ -82,8 +82,8 @@ def _application() -> tuple[Process, Celery]:
 def tell_flower(connector: Connector, delivery: str, fields: Mapping[str, str]) -> None:
     """Show a dead letter as a failed task of its own: id the delivery's, name the connector's."""
     try:
-        with app.events.default_dispatcher() as dispatcher:
-            common = {"uuid": delivery, "name": connector.name, "hostname": "connector@dead-letters"}
+        with app.events.default_dispatcher(hostname="connector@dead-letters") as dispatcher:
+            common = {"uuid": delivery, "name": connector.name}
             dispatcher.send("task-received", **common, args="()", kwargs="{}", retries=0, eta=None, expires=None)
             dispatcher.send("task-started", **common, pid=os.getpid())
             dispatcher.send(

@@ -243,8 +243,10 @@ class _Work:
                     self._park(f"forbidden-{fields['cause']}", str(error))
                 else:
                     self._bury({**fields, "attempts": str(attempts + 1)})
-        log.info(
-            "%s failed: %s: %s",
+        log.log(
+            # Our own budget running dry is the normal way to keep a limit, not news.
+            logging.DEBUG if error.status is None and outcome.step is Step.CLOSE else logging.INFO,
+            "%s: %s: %s",
             self.letter.id,
             outcome.step,
             error,

@@ -51,6 +51,8 @@ connections:
     url: {slack}
     auth: {{token: env:SLACK_TOKEN}}
     webhook: {{secret: env:SLACK_SECRET}}
+    # A real workspace takes one message a second in a channel; this one has been granted more.
+    limits: {{messages_per_second: 10, updates_per_minute: 900}}
     http: {{private_addresses: [127.0.0.0/8]}}
 """
 
