@@ -7,7 +7,7 @@ from datetime import datetime
 
 from connector.event import Event, Kind, event_id
 from connector.ports import Site
-from connector.systems.jira import vocabulary
+from connector.systems.jira import happening, vocabulary
 from connector.systems.jira.api import pages
 from connector.systems.jira.vocabulary import Json, member, moment
 
@@ -31,13 +31,13 @@ def happened(site: Site, issue: Json, after: datetime) -> list[Event]:
             continue
         events.append(
             Event(
-                id=vocabulary.updated_id(entity, entry, at, data),
+                id=happening.updated_id(entity, entry, at, data),
                 kind=Kind.ISSUE_UPDATED,
                 entity=entity,
                 at=at,
                 data=data,
                 actor=vocabulary.person(entry.get("author")),
-                change=vocabulary.changes(entry.get("items")),
+                change=happening.changes(entry.get("items")),
                 raw={**raw, "changelog": entry},
                 origin="poll",
             )
@@ -58,7 +58,7 @@ def comment_events(site: Site, issue: Json, comment: Json, after: datetime, raw:
     if updated is not None and updated != created and updated >= after:
         kinds.append((Kind.COMMENT_UPDATED, "updateAuthor"))
     for kind, who in kinds:
-        yield vocabulary.comment_event(
+        yield happening.comment_event(
             settings,
             entity,
             kind,

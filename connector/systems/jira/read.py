@@ -12,7 +12,7 @@ from connector.errors import Rejected
 from connector.event import Entity, Event, Kind, event_id
 from connector.ports import Site
 from connector.system import Who
-from connector.systems.jira import vocabulary
+from connector.systems.jira import happening, vocabulary
 from connector.systems.jira.api import PROPERTY, get, get_object, get_or_none, marker_of
 from connector.systems.jira.vocabulary import Json, moment
 
@@ -71,7 +71,7 @@ def state_event(site: Site, issue: Json, origin: str) -> Event:
     created, updated = moment(fields.get("created")), moment(fields.get("updated"))
     fresh = created is not None and created == updated
     return Event(
-        id=event_id(entity, Kind.ISSUE_CREATED) if fresh else vocabulary.updated_id(entity, None, updated, data),
+        id=event_id(entity, Kind.ISSUE_CREATED) if fresh else happening.updated_id(entity, None, updated, data),
         kind=Kind.ISSUE_CREATED if fresh else Kind.ISSUE_UPDATED,
         entity=entity,
         at=updated or created or site.now(),

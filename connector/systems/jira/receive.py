@@ -22,7 +22,7 @@ from connector.errors import Unreadable, Untrusted
 from connector.event import Event, Kind, event_id
 from connector.ports import Reveal
 from connector.system import Inbound, Received, Trust
-from connector.systems.jira import vocabulary
+from connector.systems.jira import happening, vocabulary
 from connector.systems.jira.settings import JiraConnection, JiraSource
 from connector.systems.jira.vocabulary import Json, member, moment, text
 
@@ -178,13 +178,13 @@ def _state(connection: str, settings: JiraConnection, body: Json, issue: Json, k
         raise Unreadable("the issue has no time", cause="malformed:timestamp")
     updates = kind is Kind.ISSUE_UPDATED
     return Event(
-        id=vocabulary.updated_id(entity, changelog, updated, data) if updates else event_id(entity, kind),
+        id=happening.updated_id(entity, changelog, updated, data) if updates else event_id(entity, kind),
         kind=kind,
         entity=entity,
         at=at,
         data=data,
         actor=vocabulary.person(body.get("user")),
-        change=vocabulary.changes(changelog.get("items")) if updates else {},
+        change=happening.changes(changelog.get("items")) if updates else {},
         raw=body,
     )
 
@@ -196,7 +196,7 @@ def _comment(connection: str, settings: JiraConnection, body: Json, kind: Kind) 
         if issue.get("id")
         else vocabulary.comment_entity(connection, comment)
     )
-    return vocabulary.comment_event(
+    return happening.comment_event(
         settings,
         entity,
         kind,

@@ -1,14 +1,14 @@
-"""Turn a wanted value into the JSON that one kind of field takes, and what Jira holds into the same form.
+"""Turn a wanted value into the JSON that one kind of field takes.
 
-One row a kind: how a value is written, and how a value read back compares with one written.  A value
-that cannot be is a `Rejected` that names the field; what is lost on the way is told in words.
+One row a kind.  A value that cannot be is a `Rejected` that names the field; what is lost on the way is
+told in words.  `readback` brings what Jira holds into the same form.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from math import isfinite
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from connector.errors import Rejected
 from connector.ports import Site
 from connector.systems.jira import people
 from connector.systems.jira.metadata import Field
+from connector.systems.jira.readback import LISTS, shown, stamp
 from connector.systems.jira.text import comparable, native, words
 from connector.systems.jira.vocabulary import moment
 
@@ -29,20 +30,12 @@ _KEY: Final = re.compile(r"[A-Z][A-Z0-9_]*-\d+\Z")
 
 def shape(site: Site, project: str, field: Field, value: Any, losses: Losses) -> Any:
     """Return ``value`` as the field takes it; None (or an empty list) clears the field."""
-    if isinstance(value, list) and field.kind not in _LISTS and field.kind not in {"any", "cascade"}:
+    if isinstance(value, list) and field.kind not in LISTS and field.kind not in {"any", "cascade"}:
         value = _only(field, value)
     if value is None or value == "":
-        return [] if field.kind in _LISTS else None
+        return [] if field.kind in LISTS else None
     write = _WRITE.get(field.kind)
     return value if write is None else write(_At(site, project, field, losses), value)
-
-
-def compare(field: Field, value: Any) -> Any:
-    """Return a value read from an issue in the form that `shape` gives."""
-    if value is None:
-        return [] if field.kind in _LISTS else None
-    read = _READ.get(field.kind)
-    return value if read is None else read(value)
 
 
 class _At:
@@ -115,11 +108,6 @@ def _datetime(at: _At, value: Any) -> str:
     return stamp(found)
 
 
-def stamp(at: datetime) -> str:
-    """Write a time as Jira does, in UTC: ``2026-11-24T09:00:00.000+0000``."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}+0000"
-
-
 def _timetracking(at: _At, value: Any) -> dict[str, str]:
     given = value if isinstance(value, Mapping) else {"originalEstimate": str(value)}
     found = {name: str(given[name]) for name in ("originalEstimate", "remainingEstimate") if given.get(name)}
@@ -142,19 +130,15 @@ def _choose(at: _At, value: Any, allowed: tuple[Json, ...] | None, member: str) 
         return {"id": word} if word.isdigit() else {member: word}
     exact = [one for one in allowed if word in {one.get("id"), one.get("value"), one.get("name"), one.get("key")}]
     near = exact or [
-        one for one in allowed if word.casefold() in {_shown(one).casefold(), str(one.get("key", "")).casefold()}
+        one for one in allowed if word.casefold() in {shown(one).casefold(), str(one.get("key", "")).casefold()}
     ]
     if len(near) > 1:
         ids = ", ".join(str(one.get("id")) for one in near)
         raise at.wrong(f"{word!r} names several choices; write the id, one of {ids}", "ambiguous")
     if not near:
-        known = ", ".join(sorted(_shown(one) for one in allowed)[:30]) or "none"
+        known = ", ".join(sorted(shown(one) for one in allowed)[:30]) or "none"
         raise at.wrong(f"{word!r} is not a choice; there are {known}", "option")
-    return {"id": str(near[0]["id"])} if near[0].get("id") else {member: _shown(near[0])}
-
-
-def _shown(one: Json) -> str:
-    return str(one.get("value") or one.get("name") or "")
+    return {"id": str(near[0]["id"])} if near[0].get("id") else {member: shown(near[0])}
 
 
 def _option(at: _At, value: Any) -> dict[str, Any]:
@@ -255,8 +239,6 @@ def _project(_at: _At, value: Any) -> dict[str, str]:
     return {"id": word} if word.isdigit() else {"key": word}
 
 
-_LISTS: Final = frozenset({"options", "named_list", "labels", "users", "groups"})
-
 _WRITE: Final[Mapping[str, Callable[[_At, Any], Any]]] = {
     "line": _line,
     "text": _text,
@@ -278,76 +260,4 @@ _WRITE: Final[Mapping[str, Callable[[_At, Any], Any]]] = {
     "sprint": _sprint,
     "parent": _parent,
     "project": _project,
-}
-
-
-# --- reading back ------------------------------------------------------------------------------------------
-def _read_choice(value: Any) -> Any:
-    if not isinstance(value, Mapping):
-        return value
-    found = {"id": str(value["id"])} if value.get("id") else {"name": _shown(value)}
-    child = value.get("child")
-    return {**found, "child": _read_choice(child)} if isinstance(child, Mapping) else found
-
-
-def _read_list(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda value: sorted(map(read, value), key=str) if isinstance(value, list) else value
-
-
-def _read_user(value: Any) -> Any:
-    for name in ("accountId", "name"):
-        if isinstance(value, Mapping) and value.get(name):
-            return {name: value[name]}
-    return value
-
-
-def _read_number(value: Any) -> Any:
-    return float(value) if isinstance(value, int | float) else value
-
-
-def _read_datetime(value: Any) -> Any:
-    found = moment(value)
-    return stamp(found) if found else value
-
-
-def _read_timetracking(value: Any) -> Any:
-    given = value if isinstance(value, Mapping) else {}
-    return {name: given[name] for name in ("originalEstimate", "remainingEstimate") if given.get(name)} or None
-
-
-_OLD_SPRINT: Final = re.compile(r"\[(?:[^\]]*?,)?id=(\d+)[,\]]")
-
-
-def _read_sprint(value: Any) -> Any:
-    """Return the number of the newest sprint that is not closed; old Servers write sprints as text."""
-    open_ones: list[int] = []
-    for one in value if isinstance(value, list) else ():
-        if isinstance(one, Mapping) and str(one.get("state", "")).lower() != "closed":
-            open_ones.append(int(one.get("id") or 0))
-        elif isinstance(one, str) and "state=CLOSED" not in one and (match := _OLD_SPRINT.search(one[:2000])):
-            open_ones.append(int(match[1]))
-    return max(open_ones, default=None)
-
-
-def _read_parent(value: Any) -> Any:
-    return {"key": value["key"]} if isinstance(value, Mapping) and value.get("key") else value
-
-
-_READ: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "text": comparable,
-    "number": _read_number,
-    "datetime": _read_datetime,
-    "timetracking": _read_timetracking,
-    "option": _read_choice,
-    "options": _read_list(_read_choice),
-    "cascade": _read_choice,
-    "named": _read_choice,
-    "named_list": _read_list(_read_choice),
-    "labels": _read_list(str),
-    "user": _read_user,
-    "users": _read_list(_read_user),
-    "group": lambda value: {"name": value["name"]} if isinstance(value, Mapping) and "name" in value else value,
-    "sprint": _read_sprint,
-    "parent": _read_parent,
-    "project": _read_parent,
 }

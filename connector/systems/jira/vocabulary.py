@@ -1,7 +1,6 @@
-"""Translate Jira's JSON into the vocabulary of events, and build the ids that webhook and poll share.
+"""Translate Jira's JSON into the vocabulary of events: people, texts, issues, comments.
 
-The body of a webhook and the answer of the API hold the same issue, so both readers come here: that
-is what makes their event ids equal.
+What is used is read strictly, so that a malformed member is told by name; what is not known is left.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from connector.errors import Unreadable
-from connector.event import Entity, Event, EventId, Kind, Person, event_id, state_version
+from connector.event import Entity, Person
 from connector.systems.jira.settings import JiraConnection
 
 Json = Mapping[str, Any]
@@ -22,22 +21,6 @@ _KEY: Final = re.compile(r"([A-Z][A-Z0-9_]*)-(\d{1,12})\Z")
 
 CATEGORIES: Final = {"new": "new", "indeterminate": "active", "done": "done"}
 """Jira's status category key -> ours.  Others (``undefined``) are left out."""
-
-CHANGED: Final = {
-    "summary": "title",
-    "description": "body",
-    "status": "state",
-    "resolution": "state_reason",
-    "labels": "labels",
-    "assignee": "assignee",
-    "reporter": "reporter",
-    "priority": "priority",
-    "issuetype": "type",
-    "project": "project",
-    "key": "key",
-    "duedate": "due",
-}
-"""Changelog ``field`` (lower case) -> vocabulary key; other fields keep Jira's own name."""
 
 
 # --- reading members, strictly where they are used ------------------------------------------------
@@ -247,78 +230,3 @@ def comment_id(comment: Json) -> str:
         message = "the comment has no numeric id"
         raise Unreadable(message, cause="malformed:comment.id")
     return number
-
-
-# --- changes and ids --------------------------------------------------------------------------------
-def changes(items: Any) -> dict[str, dict[str, Any]]:
-    """Read changelog items into ``Event.change``; people keep their id beside the shown name.
-
-    ``from`` and ``to`` are null in practice more often than not, also where the documents say text.
-    """
-    found: dict[str, dict[str, Any]] = {}
-    for item in items if isinstance(items, list) else ():
-        name = item.get("field") if isinstance(item, Mapping) else None
-        if not isinstance(name, str):
-            continue
-        key = CHANGED.get(name.lower(), name)
-        found[key] = {"from": _side(key, item, "from"), "to": _side(key, item, "to")}
-    return found
-
-
-def _side(key: str, item: Json, side: str) -> Any:
-    shown, native = item.get(f"{side}String"), item.get(side)
-    if key == "labels":
-        return shown.split() if isinstance(shown, str) else []
-    if key in {"assignee", "reporter"}:
-        who: Person = {"id": str(native)} if native else {}
-        return {**who, "name": str(shown)} if native and shown else (who or None)
-    if key == "due":
-        return native or None
-    return shown if shown not in {None, ""} else None
-
-
-def updated_id(entity: Entity, changelog: Any, updated: datetime | None, data: Json) -> EventId:
-    """Name an update: by the changelog entry where there is one, else by the state that was seen.
-
-    The rich text is left out of the state: a webhook brings wiki markup where the API brings ADF.
-    """
-    entry = changelog.get("id") if isinstance(changelog, Mapping) else None
-    if isinstance(entry, str | int) and not isinstance(entry, bool) and str(entry):
-        return event_id(entity, Kind.ISSUE_UPDATED, version=str(entry))
-    known = {key: value for key, value in data.items() if key not in {"body", "created", "updated"}}
-    version = state_version(millis(updated) if updated else "", known)
-    return event_id(entity, Kind.ISSUE_UPDATED, version=version)
-
-
-def comment_event(
-    settings: JiraConnection,
-    entity: Entity,
-    kind: Kind,
-    comment: Json,
-    *,
-    at: datetime | None,
-    issue: Json,
-    actor: Person | None,
-    raw: Json,
-    origin: str,
-) -> Event:
-    """Build the event of a comment.  Partial: marker, visibility and ADF need a read of the comment."""
-    number = comment_id(comment)
-    created, updated = moment(comment.get("created")), moment(comment.get("updated"))
-    happened = {Kind.COMMENT_CREATED: created, Kind.COMMENT_UPDATED: updated}.get(kind) or at or updated or created
-    if happened is None:
-        message = "the comment has no time"
-        raise Unreadable(message, cause="malformed:comment.created")
-    version = millis(updated or happened) if kind is Kind.COMMENT_UPDATED else ""
-    return Event(
-        id=event_id(entity, kind, sub=number, version=version),
-        kind=kind,
-        entity=entity,
-        at=happened,
-        data={**issue_data(settings, issue), "comment": comment_data(settings, entity, comment)},
-        sub=number,
-        actor=actor or person(comment.get("updateAuthor")) or person(comment.get("author")),
-        raw=raw,
-        partial=True,
-        origin=origin,
-    )

@@ -15,11 +15,10 @@ from hypothesis import strategies as st
 
 from connector.errors import Rejected, Retryable
 from connector.event import Event, Kind
-from connector.sandbox import Fault
+from connector.sandbox import Answer, Call, Fault
 from connector.system import Inbound, Trust
 from connector.systems.jira import SYSTEM, poll, sweep
 from connector.systems.jira.history import comments
-from connector.systems.jira.sandbox import JiraSandbox
 from connector.systems.jira.settings import JiraSource
 from tests.systems.direct import Bench
 from tests.systems.jira.places import Someone, later, place
@@ -385,18 +384,23 @@ def test_only_a_real_order_is_dropped(jql: str, kept: str) -> None:
     assert sweep.without_order(jql) == kept
 
 
-def test_a_sandbox_without_a_zone_is_polled_too() -> None:
+def test_a_site_that_does_not_tell_a_zone_is_polled_too() -> None:
     here = place()
-    jira: JiraSandbox = here.sandbox
-    real = jira.rest._myself
-    jira.rest.table = [(m, p, h if h != real else (lambda at, _: _no_zone(real(at, _)))) for m, p, h in jira.rest.table]
+    inner = here.sandbox
+
+    class Reticent:
+        """A Server that keeps the zone of its users to itself."""
+
+        ledger, faults = inner.ledger, inner.faults
+
+        def __call__(self, call: Call, now: datetime) -> Answer:
+            answer: Answer = inner(call, now)
+            if not call.path.endswith("/myself"):
+                return answer
+            return Answer.of(200, {k: v for k, v in json.loads(answer.body).items() if k != "timeZone"})
+
+    here.transport.sandbox = Reticent()  # type: ignore[assignment]
     cursor = start(here)
     made = Someone(here).creates()
     later(here, minutes=1)
     assert [event.entity.id for event in polled(here, cursor)[0]] == [made]
-
-
-def _no_zone(answer: Any) -> Any:
-    from connector.sandbox import Answer
-
-    return Answer.of(200, {name: value for name, value in json.loads(answer.body).items() if name != "timeZone"})

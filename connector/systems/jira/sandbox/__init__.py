@@ -15,10 +15,11 @@ from typing import Any, Final
 
 from connector.sandbox import Answer, Call, Fault, Faults, Hook, Ledger
 from connector.systems.jira.sandbox.actions import Actions, By, Refused
+from connector.systems.jira.sandbox.asked import At, bad_query, errors, refused
 from connector.systems.jira.sandbox.content import Issue
 from connector.systems.jira.sandbox.hooks import Outbox
 from connector.systems.jira.sandbox.jql import BadQuery
-from connector.systems.jira.sandbox.rest import At, Rest, bad_query, errors, refused
+from connector.systems.jira.sandbox.rest import Rest
 from connector.systems.jira.sandbox.search import Search
 from connector.systems.jira.sandbox.site import Site
 

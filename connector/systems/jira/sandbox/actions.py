@@ -11,7 +11,7 @@ from typing import Any
 from connector.link import Marker
 from connector.sandbox import Ledger
 from connector.systems.jira.sandbox import values
-from connector.systems.jira.sandbox.content import Comment, FieldKind, Issue, Transition
+from connector.systems.jira.sandbox.content import Comment, Issue, Transition
 from connector.systems.jira.sandbox.hooks import Outbox
 from connector.systems.jira.sandbox.site import Json, Site
 
@@ -300,24 +300,3 @@ def _plain(value: Any) -> Any:
 
 def _start(text: str) -> str:
     return text[:200]
-
-
-def screen(field: FieldKind, site: Site, api: str, *, required: bool) -> Json:
-    """Describe a field as createmeta, editmeta and transitions do."""
-    shown: Json = {
-        "required": required,
-        "schema": dict(field.schema),
-        "name": field.name,
-        "key": field.id,
-        "hasDefaultValue": field.id == "priority",
-        "operations": ["set"],
-    }
-    if field.options:
-        shown["allowedValues"] = [
-            {
-                **site.choice(field, number, api),
-                **({"children": [{"id": i, "value": v} for i, v in children]} if children else {}),
-            }
-            for number, _, children in field.options
-        ]
-    return shown
