@@ -16,6 +16,16 @@ from connector.link import EffectKey, Link, Marker, effect_key
 from connector.mapping import Mapped, Rule
 from connector.system import Action, Change, Shaped
 
+UNRELATED: Final = "unrelated"
+"""In a link's ``extra``: the target was created, but does not show its source yet."""
+
+STAMPS: Final = "stamps"
+"""In a link's ``extra``: per key of ``kept``, the delivery that left it there."""
+
+SPENT: Final = "spent"
+"""In a link's ``extra``: per vocabulary key of its *source*, the stamp of the other half's write whose echo
+has come or can come no more."""
+
 COMMENT_TEXT: Final = "**{{ comment.author.name }}** commented on {{ key | link(url) }}:\n\n{{ comment.body }}"
 """What a copied comment looks like unless the connector says otherwise."""
 
@@ -153,13 +163,17 @@ def plan(connector: Connector, event: Event, known: Known, tools: Tools, *, inst
         create=known.link is None,
         adopt=echo,
         appends=appends,
-        relation=relation_of(event) if connector.relates and known.link is None else {},
+        relation=relation_of(event) if connector.relates and _unrelated(known.link) else {},
         absent=mapped.absent if mapped is not None else {},
         losses=mapped.losses if mapped is not None else (),
     )
-    if found.wanted is None and not found.appends:
+    if found.wanted is None and not found.appends and not (known.link and found.relation):
         return Plan(skip=_why_nothing(connector, event, now))
     return found
+
+
+def _unrelated(link: Link | None) -> bool:
+    return link is None or bool(link.extra.get(UNRELATED))
 
 
 def echoes(event: Event, kept: Mapping[str, Any]) -> bool:
@@ -305,9 +319,36 @@ def marker_for(connector: Connector, event: Event, instance: str, word: str, sub
     return Marker(instance, event.entity.connection, effect_key(connector.uid, event.entity.ref, word, sub))
 
 
-def based(link: Link, fields: Mapping[str, Any], kept: Mapping[str, Any]) -> Link:
-    """Return the link after a write: what the target now holds."""
-    return replace(link, base={**link.base, **fields}, kept={**link.kept, **kept})
+def based(link: Link, fields: Mapping[str, Any], kept: Mapping[str, Any], stamp: str = "") -> Link:
+    """Return the link after a write: what the target now holds, and (``stamp``) which delivery left it there."""
+    extra = link.extra
+    if kept:
+        extra = {**extra, STAMPS: {**extra.get(STAMPS, {}), **dict.fromkeys(kept, stamp)}}
+    return replace(link, base={**link.base, **fields}, kept={**link.kept, **kept}, extra=extra)
+
+
+def unspent(own: Link | None, back: Link, half: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return what a write of the other half ``half`` left on our source and may still echo, and all its stamps.
+
+    A value alone would not do: we close an issue, a person opens it and closes it again; that closing
+    has our value, and is no echo.
+    """
+    spent = own.extra.get(SPENT, {}) if own is not None else {}
+    stamps = {name: f"{half}:{back.extra.get(STAMPS, {}).get(name, '')}" for name in back.kept}
+    return {name: value for name, value in back.kept.items() if spent.get(name) != stamps[name]}, stamps
+
+
+def spend(link: Link, event: Event, kept: Mapping[str, Any], stamps: Mapping[str, str]) -> Link:
+    """Return the link knowing which echoes are over: those that came, and those that something overtook."""
+    over = {
+        name: stamp
+        for name, stamp in stamps.items()
+        if name in event.change or (name in kept and name in event.data and event.data[name] != kept[name])
+    }
+    spent = link.extra.get(SPENT, {})
+    if all(spent.get(name) == stamp for name, stamp in over.items()):
+        return link
+    return replace(link, extra={**link.extra, SPENT: {**spent, **over}})
 
 
 def siblings(config: Config, connector: Connector) -> tuple[tuple[Connector, bool], ...]:

@@ -13,6 +13,7 @@ from connector.errors import Rejected
 from connector.event import Entity, Event
 from connector.link import Link
 from connector.planning import (
+    UNRELATED,
     Append,
     Known,
     Plan,
@@ -24,7 +25,9 @@ from connector.planning import (
     plan,
     relation_of,
     siblings,
+    spend,
     target_entity,
+    unspent,
 )
 from connector.ports import Site
 from connector.system import Action, Change, Shaped, System, Target, Written
@@ -58,10 +61,12 @@ class Attempt:
         letter: Letter,
         event: Event,
         book: Settlement,
+        links: dict[str, Link] | None = None,
     ) -> None:
+        """``links`` by source, where an earlier attempt at the same letter knows newer ones than the box."""
         self.desk, self.config, self.connector = desk, config, connector
         self.event, self.book, self.store, self.letter = event, book, store, letter
-        self.box = box
+        self.links = links if links is not None else dict(box.links)
         self.until = desk.ticks() + desk.call.total_seconds()
         self.source: System = desk.system_of(config, connector.source.connection)
         target_system = desk.system_of(config, connector.target.connection)
@@ -88,6 +93,9 @@ class Attempt:
         self.would: list[tuple[Change, Shaped | None]] = []
         """What shadow mode did not write."""
         self.plan = Plan()
+        self.kept: dict[str, Any] = {}
+        self.stamps: dict[str, str] = {}
+        """What the other half of a ring left on the source, and which of its writes did."""
 
     def deliver(self) -> Result:
         """Bring about what the event wants; raises a `ConnectorError` or `writing.Fenced`."""
@@ -117,9 +125,14 @@ class Attempt:
             self._bring_state(wanted)
             for append in wanted.appends:
                 self._append(append)
-        if self.link is not None:
-            self.book.aliases.append(self.link.target)
+        if self.link is not None and self.connector.mode is not Mode.SHADOW:
+            self._leave(self.link)
         return self._result(wanted)
+
+    def _leave(self, link: Link) -> None:
+        self.book.aliases.append(link.target)
+        if self.event.kind.is_state and (after := spend(link, self.event, self.kept, self.stamps)) is not link:
+            self._remember(after)
 
     def _result(self, wanted: Plan) -> Result:
         if self.would:
@@ -127,21 +140,24 @@ class Attempt:
                 f"{change.action} {change.entity.key if change.entity else ''}".strip() for change, _ in self.would
             ]
             return Result("skipped", "shadow: would " + ", ".join(words))
-        if self.wrote:
+        if self.wrote or self.letter.fields.get("wrote"):
             return Result("delivered", "; ".join(wanted.losses), self.wrote)
         return Result("skipped", "echo: our own change coming back" if wanted.adopt else "nothing to change")
 
     # --- knowing ------------------------------------------------------------------------------------
     def _know(self) -> Known:
         entity = self.event.entity
-        link = self.box.links.get(entity.ref)
-        kept: Mapping[str, Any] = {}
+        own = link = self.links.get(entity.ref)
+        kept: dict[str, Any] = {}
         for other, reverse in siblings(self.config, self.connector):
             books = self.desk.deliveries(other)
             if reverse:
                 back = books.link_back(entity.ref)
                 if back is not None:
-                    kept = back.kept or kept
+                    fresh, stamps = unspent(own, back, other.uid)
+                    kept |= fresh
+                    self.kept |= back.kept
+                    self.stamps |= stamps
                     link = link or mirrored(back)
             elif link is None:
                 ahead = books.link(entity.ref)
@@ -169,14 +185,19 @@ class Attempt:
 
     # --- state --------------------------------------------------------------------------------------
     def _bring_state(self, wanted: Plan) -> None:
-        if wanted.wanted is None:
-            return
+        if wanted.wanted is not None:
+            self._bring_fields(wanted, wanted.wanted)
+        if wanted.relation and self.link is not None:
+            self._relate(wanted.relation, self.link)
+
+    def _bring_fields(self, wanted: Plan, values: Mapping[str, Any]) -> None:
         entity = target_entity(self.link) if self.link else None
-        shaped = self.target.shape(self.there, self.settings, wanted.wanted, entity)
+        shaped = self.target.shape(self.there, self.settings, values, entity)
         if self.link is None:
             self._create(shaped, wanted)
         elif wanted.adopt:
-            self._remember(based(self.link, shaped.fields, {}))
+            if self.connector.mode is not Mode.SHADOW:
+                self._remember(based(self.link, shaped.fields, {}))
         else:
             self._update(difference(shaped, self.link.base), shaped)
 
@@ -199,12 +220,12 @@ class Attempt:
             source_key=source.key,
             source_url=source.url,
             source_scope=source.scope,
+            # Noted until it is done: a crash in between must not leave the two unrelated for ever.
+            extra={UNRELATED: True} if wanted.relation else {},
         )
-        self._remember(based(link, change.fields, written.kept))
+        self._remember(based(link, change.fields, written.kept, self.letter.id))
         if later:
             self._update(later, shaped)
-        if wanted.relation:
-            self._relate(wanted.relation, written.entity)
 
     def _update(self, fields: Mapping[str, Any], shaped: Shaped, *, sub: str = "") -> None:
         if not fields or self.link is None:
@@ -214,19 +235,23 @@ class Attempt:
         change = Change(Action.UPDATE, marker.effect, marker, fields=fields, entity=entity, base=self.link.base)
         written = self._write(change, shaped)
         if written is not None:
-            self._remember(based(_renamed(self.link, written.entity), fields, written.kept))
+            self._remember(based(_renamed(self.link, written.entity), fields, written.kept, self.letter.id))
 
-    def _relate(self, relation: Mapping[str, Any], entity: Entity) -> None:
+    def _relate(self, relation: Mapping[str, Any], link: Link) -> None:
+        entity = target_entity(link)
         marker = marker_for(self.connector, self.event, self.config.instance, Action.RELATE, entity.ref)
-        self._write(Change(Action.RELATE, marker.effect, marker, entity=entity, relation=relation), None)
+        change = Change(Action.RELATE, marker.effect, marker, entity=entity, relation=relation)
+        if self._write(change, None) is not None and link.extra.get(UNRELATED):
+            self._remember(replace(link, extra={k: v for k, v in link.extra.items() if k != UNRELATED}))
 
     def _refer(self, key: str, wanted: Plan) -> None:
         """A pull request names an issue: show it there and move the issue along."""
         entity = self.target_system.find(self.there, None, key).entity
         name = f"{self.event.entity.ref}>{entity.ref}"
-        self.link = self.store.link(name) or Link(
-            source=name, target=entity.ref, key=entity.key, url=entity.url, scope=entity.scope
-        )
+        if self.link is not None and self.connector.mode is not Mode.SHADOW:
+            self.book.aliases.append(self.link.target)  # of the issue named before this one
+        known = self.links.get(name) or self.store.link(name)
+        self.link = known or Link(source=name, target=entity.ref, key=entity.key, url=entity.url, scope=entity.scope)
         relation = relation_of(self.event)
         marker = marker_for(
             self.connector, self.event, self.config.instance, Action.RELATE, f"{entity.ref} {relation['state']}"
@@ -272,7 +297,7 @@ class Attempt:
         return written
 
     def _remember(self, link: Link) -> None:
-        self.link = link
+        self.link = self.links[link.source] = link
         # What a pull request asked for is no pair: the other half must not find it as one.
         record = (link.source, link.target, pack_link(link), ">" not in link.source)
         self.book.links = [one for one in self.book.links if one[0] != link.source]

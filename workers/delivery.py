@@ -11,13 +11,15 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import takewhile
 from typing import Final
 
 import orjson
 
 from connector.config import Config, Connector, Mode
 from connector.errors import ConnectorError, Retryable, Stale, Unauthorized
-from connector.event import Event
+from connector.event import Event, Kind
+from connector.link import Link
 from connector.planning import collapse
 from workers.attempt import Attempt, Result
 from workers.desk import Desk
@@ -84,7 +86,7 @@ def _drain(desk: Desk, config: Config, connector: Connector, store: Deliveries, 
             return
         work.settled(what, done)
         if shut:
-            store.close(*shut)
+            _close(desk, connector, store, *shut)
             done.ended = "closed"
             return
         claim = answer
@@ -94,25 +96,31 @@ def _drain(desk: Desk, config: Config, connector: Connector, store: Deliveries, 
 def _may_work(desk: Desk, config: Config, connector: Connector, store: Deliveries) -> bool:
     """Ask the truth about both connections; copy a closing into the connector."""
     if connector.mode is Mode.PAUSED:
-        store.close(desk.now_ms() + 60_000, "paused by its configuration")
+        _close(desk, connector, store, desk.now_ms() + 60_000, "paused by its configuration")
         return False
     for name in (connector.target.connection, connector.source.connection):
         state = desk.connections.state(name)
         if state.failing:
             desk.failing.add(name)
         if state.closed_until > desk.now_ms():
-            store.close(state.closed_until, f"{name}: {state.kind}: {state.why}")
+            _close(desk, connector, store, state.closed_until, f"{name}: {state.kind}: {state.why}")
             return False
         if state.kind == "paused":
             if not desk.connections.claim_probe(name, desk.probe / 3):
                 # Somebody else is trying it right now.
-                store.close(desk.now_ms() + _ms(desk.probe / 3), f"{name}: paused: {state.why}")
+                _close(desk, connector, store, desk.now_ms() + _ms(desk.probe / 3), f"{name}: paused: {state.why}")
                 return False
             if not _works_again(desk, config, name):
                 until = desk.connections.close(name, desk.probe, "paused", state.why)
-                store.close(until, f"{name}: paused: {state.why}")
+                _close(desk, connector, store, until, f"{name}: paused: {state.why}")
                 return False
     return True
+
+
+def _close(desk: Desk, connector: Connector, store: Deliveries, until: int, why: str) -> None:
+    # Where the moment has passed by the server's clock it stays open, and the reserved bell must ring.
+    if bell := store.close(until, why):
+        desk.ring(connector, [bell])
 
 
 def _works_again(desk: Desk, config: Config, connection: str) -> bool:
@@ -141,6 +149,7 @@ class _Work:
         self.desk, self.config, self.connector = desk, config, connector
         self.store, self.turn, self.box = store, turn, box
         self.letters: tuple[Letter, ...] = ()
+        self.links: dict[str, Link] = dict(box.links)
         self.book = Settlement()
         self.result: Result | None = None
 
@@ -157,13 +166,13 @@ class _Work:
             return self._park("format", str(error)), None
         for replan in range(REPLANS + 1):
             try:
-                return self._deliver(event), None
+                return self._tried(event), None
             except Fenced:
                 # Somebody else has it; an empty settlement will be refused, and nothing is lost.
                 return Settlement(), None
             except Stale as error:
                 if replan == REPLANS:
-                    return self._failed(Retryable(str(error), sent=False, cause=error.cause), event)
+                    return self._failed(error, event)
             except ConnectorError as error:
                 return self._failed(error, event)
             except StoreError:
@@ -174,10 +183,26 @@ class _Work:
         raise AssertionError  # the loop always returns
 
     def _open(self) -> Event:
-        events = [unpack_event(letter.body) for letter in self.box.letters]
+        # Only what may collapse is unpacked: a mailbox full of comments must not be read anew for each.
+        first = self.box.letters[0]
+        near = list(takewhile(lambda one: one.entity == first.entity and one.kind in _STATES, self.box.letters))
+        events = [unpack_event(letter.body) for letter in near or [first]]
         count = collapse(self.connector, events)
         self.letters = self.box.letters[:count]
         return events[count - 1]
+
+    def _tried(self, event: Event) -> Settlement:
+        try:
+            return self._deliver(event)
+        except ConnectorError as error:
+            connection = error.connection or self.connector.target.connection
+            refused = outcome_of(error).step is Step.BURY and error.status in {403, 404}
+            if refused and self._refused_too(connection):
+                message = f"{error} (and the credential itself is refused)"
+                paused = Unauthorized(message, status=error.status)
+                paused.connection, paused.exchange = connection, error.exchange
+                raise paused from error
+            raise
 
     def _deliver(self, event: Event) -> Settlement:
         attempt = Attempt(
@@ -190,11 +215,14 @@ class _Work:
             letter=self.letter,
             event=event,
             book=self.book,
+            links=self.links,
         )
         self.result = attempt.deliver()
         for letter in self.letters[:-1]:
             self.book.settle.append((letter.id, self.result.outcome, f"merged into {self.letter.id}"))
         self.book.settle.append((self.letter.id, self.result.outcome, self.result.reason[:300]))
+        if event.kind.is_state and self.result.outcome == "delivered":
+            self.book.supersede.append((self.letter.id, _told_by_newer(self.connector)))
         target = self.connector.target.connection
         if self.result.wrote and target in self.desk.failing:
             self.desk.connections.succeed(target)
@@ -206,11 +234,9 @@ class _Work:
     ) -> tuple[Settlement, tuple[int, str] | None]:
         desk, outcome = self.desk, outcome_of(error)
         connection = error.connection or self.connector.target.connection
-        if outcome.step is Step.BURY and error.status in {403, 404} and self._refused_too(connection):
-            error = Unauthorized(f"{error} (and the credential itself is refused)", status=error.status)
-            outcome = outcome_of(error)
         attempts = max(letter.attempts for letter in self.letters)
         fields = self._story(error, attempts + 1, bug)
+        counted = {**fields, "attempts": str(attempts + 1)}
         shut: tuple[int, str] | None = None
         match outcome.step:
             case Step.SNOOZE:
@@ -227,22 +253,19 @@ class _Work:
                 log.error("connection %s is paused: %s", connection, error)
                 shut = (until, f"{connection}: paused: {error}")
             case Step.RETRY | Step.REPLAN:
-                until = desk.connections.fail(connection, event.entity.ref, str(error), first=desk.backoff)
-                desk.failing.add(connection)
+                # A bug of ours, or a target that answers "it moved", says nothing of the connection's health.
+                until = 0 if bug or outcome.step is Step.REPLAN else self._broken(connection, event, error)
                 if until:
                     shut = (until, f"{connection}: breaker: {error}")
                 elif attempts + 1 >= (2 if bug else self.connector.attempts):
-                    self._bury(fields)
+                    self._bury(counted)
                 else:
-                    self._later(
-                        {**fields, "attempts": str(attempts + 1)},
-                        wait_before(attempts + 1, desk.jitter(), desk.backoff),
-                    )
+                    self._later(counted, wait_before(attempts + 1, desk.jitter(), desk.backoff))
             case Step.BURY:
                 if error.status == 403 and self._many(fields["cause"]):
                     self._park(f"forbidden-{fields['cause']}", str(error))
                 else:
-                    self._bury({**fields, "attempts": str(attempts + 1)})
+                    self._bury(counted)
         log.log(
             # Our own budget running dry is the normal way to keep a limit, not news.
             logging.DEBUG if error.status is None and outcome.step is Step.CLOSE else logging.INFO,
@@ -253,6 +276,10 @@ class _Work:
             extra={"connector": self.connector.name, "delivery": self.letter.id, "entity": event.entity.ref},
         )
         return self.book, shut
+
+    def _broken(self, connection: str, event: Event, error: ConnectorError) -> int:
+        self.desk.failing.add(connection)
+        return self.desk.connections.fail(connection, event.entity.ref, str(error), first=self.desk.backoff)
 
     def _refused_too(self, connection: str) -> bool:
         try:
@@ -270,10 +297,9 @@ class _Work:
         return len({one.entity for one in same}) >= HOLD_AFTER
 
     def _story(self, error: ConnectorError, attempt: int, bug: str) -> dict[str, str]:
-        try:
-            rows = orjson.loads(self.letter.fields.get("log", "[]"))
-        except orjson.JSONDecodeError:
-            rows = []
+        # A newer state may have joined since: the story goes on with it.
+        told = max(self.letters, key=lambda letter: (letter.attempts, letter.seq))
+        rows = orjson.loads(told.fields.get("log", "[]"))
         rows.append(
             {
                 "at": self.desk.now().isoformat(),
@@ -289,7 +315,7 @@ class _Work:
             "message": str(error)[:2000],
             "status": str(error.status or ""),
             "config": self.config.hash,
-            "log": orjson.dumps(rows[-LOG_ROWS:]).decode(),
+            "log": orjson.dumps(rows[-LOG_ROWS:], default=str).decode(),
             **({"fields": orjson.dumps(fields).decode()} if (fields := getattr(error, "fields", None)) else {}),
             **({"traceback": bug[-4000:]} if bug else {}),
         }
@@ -322,6 +348,15 @@ class _Work:
             done.dead += 1
             self.desk.buried(self.connector, delivery, fields)
         done.failed += len(what.failed)
+
+
+_STATES: Final = frozenset(kind.value for kind in Kind if kind.is_state)
+
+
+def _told_by_newer(connector: Connector) -> list[str]:
+    """Return the kinds of event that say nothing any more once a newer state is delivered."""
+    owed = frozenset().union(*(message.on for message in connector.messages))
+    return sorted(kind.value for kind in Kind if kind.is_state and kind not in owed)
 
 
 def _bug(error: Exception) -> ConnectorError:

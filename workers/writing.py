@@ -126,7 +126,9 @@ class Pen:
     def _keep(self) -> None:
         if not (self.book.done or self.book.links or self.book.forget or self.book.audit):
             return
-        kept = replace(self.book, settle=[], bury=[], failed=[], aliases=[], next="keep")
+        # What an earlier attempt wrote makes the delivery *delivered*, even if the last one has nothing left to do.
+        wrote = [(self.delivery, {"wrote": "1", "free": "1"})] if self.book.done or self.book.audit else []
+        kept = replace(self.book, settle=[], bury=[], failed=wrote, aliases=[], supersede=[], next="keep")
         if self.store.settle(self.turn, self.subject, kept) is None:
             raise Fenced
         self.book.recorded += self.book.audit
