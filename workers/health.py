@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
@@ -35,11 +35,14 @@ class Health:
     ) -> None:
         self._checks = {"/healthz": dict(alive or {}), "/readyz": {**(alive or {}), **(ready or {})}}
         self._patience = patience
-        self._asking = ThreadPoolExecutor(max_workers=4, thread_name_prefix="health")
+        # A thread for each check and one question at a time: a store that hangs takes no thread from the others.
+        self._asking = ThreadPoolExecutor(len(self._checks["/readyz"]) or 1, thread_name_prefix="health")
+        self._asked: dict[str, Future[str]] = {}
+        self._lock = threading.Lock()
         self._server = ThreadingHTTPServer((host, port), self._handler())
         self._server.daemon_threads = True
         self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="health", daemon=True)
 
     def start(self) -> Health:
         """Begin to answer."""
@@ -57,7 +60,7 @@ class Health:
         checks = self._checks.get(path.partition("?")[0])
         if checks is None:
             return 404, {"error": "not found"}
-        asked = {name: self._asking.submit(check) for name, check in checks.items()}
+        asked = {name: self._ask(name, check) for name, check in checks.items()}
         reasons = {}
         for name, future in asked.items():
             try:
@@ -68,6 +71,13 @@ class Health:
                 reasons[name] = type(error).__name__
         wrong = {name: reason for name, reason in reasons.items() if reason}
         return (503 if wrong else 200), {"ok": not wrong, **({"wrong": wrong} if wrong else {})}
+
+    def _ask(self, name: str, check: Check) -> Future[str]:
+        with self._lock:
+            pending = self._asked.get(name)
+            if pending is None or pending.done():
+                pending = self._asked[name] = self._asking.submit(check)
+            return pending
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         health = self

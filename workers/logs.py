@@ -55,7 +55,7 @@ _SENSITIVE: Final = re.compile(
 _NAMED: Final = re.compile(
     r"""(?ix)
     ( \b (?: (?:proxy-)?authorization | (?:set-)?cookie | x-api-key | api[-_]?key | sig
-           | [a-z0-9_-]* (?: token | secret | passw(?:or)?d | signature ) )
+           | [a-z0-9_-]* (?: token | secret | passw(?:or)?d | signature (?: -256 )? ) )
       \\?["']? \s* (?: [:=] | ,\ (?=["']) ) \s* \\?["']? )
     ( (?: (?:basic|bearer|token|hmac) \s+ )? [^\s"'\\,;&<>)}\]]+ )
     """,
@@ -103,7 +103,7 @@ class Redactor:
 
 def _shapes(value: str) -> set[str]:
     raw = value.encode("utf-8", "surrogatepass")
-    found = {value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1]}
+    found = {value, quote(value), quote(value, safe=""), quote_plus(value), repr(value)[1:-1], json.dumps(value)[1:-1]}
     for lead in range(3):
         # Inside base64 a value looks different at each of three offsets; its edges depend on its neighbours.
         encoded = base64.b64encode(b"\0" * lead + raw)

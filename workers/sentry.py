@@ -2,7 +2,7 @@
 
 Off unless ``SENTRY_DSN`` is set.  Celery's own integration replaces task arguments, but frames would still carry
 locals (request bodies, tokens): they are switched off, and every text that leaves is searched for credentials
-once more.
+once more.  Personal data (``send_default_pii``) is off by default and never switched on here.
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ def start(
         release=release or None,
         environment=environment or None,
         include_local_variables=False,
-        send_default_pii=False,
         max_request_body_size="never",
         traces_sample_rate=None,
         before_send=scrub,

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import base64
+import gzip
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sentry_sdk
+from sentry_sdk.envelope import Envelope
+from sentry_sdk.transport import Transport
+
+from connector.errors import Rejected
+from workers import sentry
+from workers.logs import about, redact
+
+CANARY = "sentry-canary-0987654321"
+
+
+class Wire(Transport):
+    """Keeps what would leave, as bytes."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.sent: list[Envelope] = []
+
+    def capture_envelope(self, envelope: Envelope) -> None:
+        self.sent.append(envelope)
+
+    @property
+    def raw(self) -> bytes:
+        return b"".join(envelope.serialize() for envelope in self.sent)
+
+    @property
+    def event(self) -> Any:
+        return self.sent[-1].get_event()
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    redact.remember(CANARY)
+    there = Wire()
+    assert sentry.start("https://key@sentry.example/1", release="1", transport=there)
+    yield there
+    sentry_sdk.init()
+
+
+def test_nothing_starts_without_a_dsn() -> None:
+    assert sentry.start("") is False
+
+
+def fail(secret: str) -> None:
+    body = {"Authorization": secret}
+    raise Rejected(f"refused {body} with {base64.b64encode(('me:' + secret).encode()).decode()}", cause="required:x")
+
+
+def test_neither_locals_nor_messages_nor_logs_carry_a_credential(wire: Wire) -> None:
+    with about(connector="bugs", delivery="d1"):
+        try:
+            fail(CANARY)
+        except Rejected as error:
+            logging.getLogger("workers.x").warning("about to report %s", CANARY)
+            sentry_sdk.capture_exception(error)
+    assert len(wire.sent) == 1
+    raw = wire.raw
+    assert CANARY.encode() not in raw
+    assert CANARY.encode() not in gzip.compress(raw)
+    assert base64.b64encode(CANARY.encode())[4:-4] not in raw
+    assert b'"vars"' not in raw
+
+
+def test_one_cause_is_one_issue_and_names_its_connector(wire: Wire) -> None:
+    with about(connector="bugs"):
+        for number in range(2):
+            sentry_sdk.capture_exception(Rejected(f"issue {number} refused", cause="required:priority"))
+            assert wire.event["fingerprint"] == ["Rejected", "required:priority"]
+            assert wire.event["tags"]["connector"] == "bugs"
+
+
+def test_a_bug_of_ours_is_grouped_by_its_traceback(wire: Wire) -> None:
+    sentry_sdk.capture_exception(KeyError("x"))
+    assert "fingerprint" not in wire.event
+
+
+def test_members_with_telling_names_are_hidden_whatever_they_hold() -> None:
+    event: Any = {
+        "extra": {"api_token": "never-seen-before", "deep": [{"Cookie": "c"}], "fine": "kept"},
+        "user": {"id": 1},
+    }
+    clean: Any = sentry.scrub(event, {})
+    assert "never-seen-before" not in str(clean)
+    assert clean["extra"]["deep"] == [{"Cookie": "[redacted]"}]
+    assert clean["extra"]["fine"] == "kept"
+    assert "user" not in clean
+
+
+def test_an_event_that_nests_without_end_is_cut() -> None:
+    deep: Any = "end"
+    for _ in range(100):
+        deep = [deep]
+    assert "end" not in str(sentry.scrub({"extra": {"deep": deep}}, {}))
