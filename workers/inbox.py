@@ -15,13 +15,12 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
-from redis.asyncio import Redis as AsyncRedis
-
 from connector.config import Config, Connector
 from connector.event import Event
 from connector.planning import Tools
 from connector.routing import routes
 from connector.system import System
+from workers.stores.client import AsyncStore
 from workers.stores.deliveries import Accepted, Deliveries, Fresh
 from workers.stores.envelopes import Envelopes
 from workers.stores.records import Bell, pack_event
@@ -140,7 +139,7 @@ class Hall:
     """
 
     inbox: Inbox
-    client: AsyncRedis
+    client: AsyncStore
     budget: timedelta = timedelta(seconds=2)
     most: int = 64
     _waiting: list[_Request] = field(default_factory=list)

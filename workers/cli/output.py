@@ -30,10 +30,9 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; known failures end with their exit code."""
-        from redis.exceptions import RedisError
-
         from workers.embedded import CannotStart
         from workers.process import NoServers
+        from workers.stores.scripts import StoreError
 
         try:
             return super().invoke(ctx)
@@ -44,7 +43,7 @@ class Commands(click.Group):
             sys.exit(USAGE)
         except (NoServers, CannotStart) as error:
             fail(str(error), UNREACHABLE)
-        except RedisError as error:
+        except StoreError as error:
             fail(
                 f"broker or store cannot be reached: {error}; check BROKER_URL and STORE_URL, or run 'connector up'",
                 UNREACHABLE,

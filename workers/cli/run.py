@@ -35,13 +35,15 @@ def up(workers: int, no_flower: bool) -> None:
     owned = None
     if not (settings.broker_url and settings.store_url):
         owned = start(settings.home)
-        environment.setdefault("BROKER_URL", owned.broker_url)
-        environment.setdefault("STORE_URL", owned.store_url)
+        if settings.broker_url is None:
+            environment["BROKER_URL"] = owned.broker_url
+        if settings.store_url is None:
+            environment["STORE_URL"] = owned.store_url
     children = [Child("receive", ("receive",)), Child("schedule", ("schedule",))]
     children += [Child(f"work-{number}", ("work", "--name", f"w{number}")) for number in range(1, workers + 1)]
     shown = ""
     if not no_flower:
-        if "FLOWER_BASIC_AUTH" not in environment:
+        if settings.flower_basic_auth is None and not os.environ.get("FLOWER_AUTH"):
             password = secrets.token_urlsafe(12)
             environment["FLOWER_BASIC_AUTH"] = f"operator:{password}"
             shown = f" (user operator, password {password})"

@@ -17,11 +17,8 @@ from types import TracebackType
 from typing import Any, Final, Self, TextIO
 
 from connector.sandbox import Call
-from connector.systems.github.sandbox import new_sandbox as new_github
-from connector.systems.jira.sandbox import new_sandbox as new_jira
-from connector.systems.slack.sandbox import new_sandbox as new_slack
 from workers.embedded import Servers, start
-from workers.sandbox import Served
+from workers.sandbox import Served, builders
 from workers.supervisor import Child, Supervisor
 
 TOKENS: Final = {"JIRA_TOKEN": "jira-bot-token", "GITHUB_TOKEN": "ghp_bot", "SLACK_TOKEN": "xoxb-sandbox"}
@@ -196,11 +193,10 @@ class Stage:
             self.served.subscribe(name, f"http://127.0.0.1:{self.receiver_port}/hooks/{name}")
 
     def _sandboxes(self) -> None:
-        url = self.served.url
-        # People that live in each sandbox from the start; the bot is ours.
-        self.served.add("jira", new_jira(webhook_secret=self.secret, url=url("jira"), people=PEOPLE["jira"]))
-        self.served.add("github", new_github(webhook_secret=self.secret, url=url("github"), people=PEOPLE["github"]))
-        self.served.add("slack", new_slack(webhook_secret=self.secret, url=url("slack")))
+        for name, build in builders().items():
+            # The people that live in a sandbox from the start; the bot among them is ours.
+            people = {"people": PEOPLE[name]} if name in PEOPLE else {}
+            self.served.add(name, build(webhook_secret=self.secret, url=self.served.url(name), **people))
         self.served.__enter__()
 
     def person(self, system: str, name: str) -> Person:

@@ -11,6 +11,9 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
+AsyncStore = AsyncRedis
+"""The client of an event loop, for those who may not import it from where it comes."""
+
 WAIT: Final = 5.0
 """Seconds that one command may take, and that a thread waits for a free connection."""
 

@@ -1,0 +1,1 @@
+"""Hold the external systems, one folder each; only the registry opens them."""
