@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
+
 from connector.config import Config, Connector
 from connector.event import Event
 from connector.planning import Tools

@@ -230,7 +230,7 @@ class AuditFile:
                 with self._path.open("a", encoding="utf-8") as file:
                     file.write(line)
         except OSError as error:
-            log.error("the audit file cannot be written: %s (the store keeps the last rows)", error)  # noqa: TRY400
+            log.error("the audit file cannot be written: %s (the store keeps the last rows)", error)  # noqa: TRY400 - the traceback says nothing more
 
 
 def _ms(span: timedelta) -> int:
