@@ -60,7 +60,7 @@ class Declaration(Schema):
 def _plain(told: Any) -> Any:
     match told:
         case str():
-            return _PLAIN.get(told, told)
+            return _PLAIN.get(told, told.replace("Must be ", "must be "))
         case list():
             return [_plain(one) for one in told]
         case dict():

@@ -46,11 +46,12 @@ VISIT: Final = 3
 
 MOST_LEVELS: Final = 200
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
-_FALSE: Final[tuple[Any, ...]] = ("", [], {}, None, False)
 
 
 def compile_read(text: str) -> Read:
     """Compile a path or expression; raises ValueError that says what is wrong with it."""
+    if len(text) > MOST_CHARACTERS:
+        raise ValueError(f"is longer than {MOST_CHARACTERS} characters")
     if _PLAIN.fullmatch(text):
         return _plain(tuple(text.split(".")))
     tree = _parsed(text)
@@ -79,8 +80,13 @@ def compile_condition(text: str) -> Callable[[Mapping[str, Any]], bool]:
     read = compile_read(text)
 
     def true(view: Mapping[str, Any]) -> bool:
-        found = read(view)
-        return found is not MISSING and not any(found is false or found == false for false in _FALSE)
+        match read(view):
+            case None | False | "" | _Missing():
+                return False
+            case list() | Mapping() as found:
+                return bool(found)
+            case _:
+                return True  # also 0: JMESPath has no falsy numbers
 
     return true
 
@@ -106,8 +112,6 @@ def _plain(path: tuple[str, ...]) -> Read:
 def _parsed(text: str) -> dict[str, Any]:
     if not text.strip():
         raise ValueError("is empty")
-    if len(text) > MOST_CHARACTERS:
-        raise ValueError(f"is longer than {MOST_CHARACTERS} characters")
     try:
         tree: Tree = dict(jmespath.compile(text).parsed)
         _check(tree, MOST_HEIGHT)

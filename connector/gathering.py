@@ -35,6 +35,8 @@ class Gathered:
     connections: dict[str, Document] = field(default_factory=dict)
     connectors: list[Document] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    unread: bool = False
+    """True where a file could not be read, so that what others refer to may be declared there."""
 
 
 def gathered(
@@ -107,6 +109,7 @@ class _Gathering:
         document, problems = read(name, text)
         self.found.problems.extend(problems)
         if document is None:
+            self.found.unread = True
             return None
         if document.value is None:
             self.problem(Place(name, 1), "", "holds nothing", "warning")

@@ -210,7 +210,7 @@ class _Loading:
         name = value["connection"]
         connection = self.connections.get(name)
         if connection is None:
-            if name not in self.broken:
+            if name not in self.broken and not self.found.unread:
                 message = f"there is no connection {name!r}{near(name, {*self.connections, *self.broken})}"
                 self.wrong(document, (key, "connection"), message)
             return None

@@ -61,7 +61,10 @@ def unique() -> Step:
     """
 
     def made(items: list[Any]) -> list[Any]:
-        return list({json.dumps(item, sort_keys=True, default=str): item for item in reversed(items)}.values())[::-1]
+        found: dict[str, Any] = {}
+        for item in items:
+            found.setdefault(json.dumps(item, sort_keys=True, default=str), item)
+        return list(found.values())
 
     return lists(made)
 
