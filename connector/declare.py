@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar, Final
 
@@ -233,3 +233,37 @@ class OneOrMany(fields.Field[tuple[Any, ...]]):
         if wrong:
             raise ValidationError(wrong if isinstance(value, list) else wrong[0])
         return tuple(loaded)
+
+
+def flattened(
+    messages: Any, value: Any, path: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Flatten marshmallow's nested messages into (path, message).
+
+    Steps that marshmallow adds and the file does not have (``_schema``, ``key`` and ``value`` of a
+    mapping) are left out.
+    """
+    match messages:
+        case dict():
+            for key, inner in messages.items():
+                extra = key == "_schema" or (key in {"key", "value"} and not (isinstance(value, dict) and key in value))
+                if extra:
+                    yield from flattened(inner, value, path)
+                else:
+                    yield from flattened(inner, _below(value, key), (*path, key))
+        case list():
+            for one in messages:
+                if isinstance(one, str):
+                    yield path, one
+                else:
+                    yield from flattened(one, value, path)
+        case _:
+            yield path, str(messages)
+
+
+def _below(value: Any, key: str | int) -> Any:
+    if isinstance(value, dict):
+        return value.get(key)
+    if isinstance(value, list) and isinstance(key, int) and key < len(value):
+        return value[key]
+    return None

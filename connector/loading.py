@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -17,12 +17,13 @@ from marshmallow import Schema, ValidationError, fields
 
 from connector import arguments
 from connector.config import Config, Connection, Connector, End, Http
-from connector.declare import NAME, near
+from connector.declare import NAME, flattened, near
 from connector.documents import Document, Path, Place, written
 from connector.errors import ConfigError, Problem
 from connector.event import Kind
 from connector.gathering import Gathered, gathered
-from connector.grammar import CommonSchema, ConnectorSchema, Declared, Kinds, Steps
+from connector.grammar import CommonSchema, ConnectorSchema, Declared
+from connector.grammar_fields import Kinds, Steps
 
 MOST_CONNECTORS: Final = 2_000
 
@@ -142,7 +143,7 @@ class _Loading:
         try:
             return schema.load(value)
         except ValidationError as error:
-            for inner, message in _flat(error.messages, value):
+            for inner, message in flattened(error.messages, value):
                 self.wrong(document, (*path, *inner), message)
             return None
 
@@ -291,38 +292,6 @@ def _loaded(one: fields.Field[Any], given: Any) -> Any:
 
 
 _COMMON: Final = frozenset(CommonSchema().fields)
-
-
-def _flat(messages: Any, value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Flatten marshmallow's nested messages into (path, message).
-
-    Steps that marshmallow adds and the file does not have (``_schema``, ``key`` and ``value`` of a
-    mapping) are left out.
-    """
-    match messages:
-        case dict():
-            for key, inner in messages.items():
-                extra = key == "_schema" or (key in {"key", "value"} and not (isinstance(value, dict) and key in value))
-                if extra:
-                    yield from _flat(inner, value, path)
-                else:
-                    yield from _flat(inner, _below(value, key), (*path, key))
-        case list():
-            for one in messages:
-                if isinstance(one, str):
-                    yield path, one
-                else:
-                    yield from _flat(one, value, path)
-        case _:
-            yield path, str(messages)
-
-
-def _below(value: Any, key: str | int) -> Any:
-    if isinstance(value, dict):
-        return value.get(key)
-    if isinstance(value, list) and isinstance(key, int) and key < len(value):
-        return value[key]
-    return None
 
 
 def _digest(found: Gathered) -> str:

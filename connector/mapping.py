@@ -18,6 +18,7 @@ from connector import arguments
 from connector.errors import Rejected
 from connector.event import Event
 from connector.expression import MISSING, Read, compile_condition, compile_read
+from connector.lookup import Known, Left, Part, Run, looking_up, looking_up_people, taking_first
 
 __all__ = ["MISSING", "Mapped", "Render", "Rule", "Step", "apply", "compile_rules", "view"]
 
@@ -69,19 +70,9 @@ class Mapped:
     losses: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Left:
-    """Why a field is left alone, and whether that is a loss."""
+_UNSAID: Final = Left("the source does not say")
+_UNMET: Final = Left("its condition is not met")
 
-    why: str
-    loss: str = ""
-
-
-_UNSAID: Final = _Left("the source does not say")
-_UNMET: Final = _Left("its condition is not met")
-_NONE_KNOWN: Final = _Left("the source holds none of the listed values")
-
-_Run = Callable[[Mapping[str, Any]], Any]
 Compiled = Callable[[Mapping[str, Any]], Mapped]
 
 
@@ -156,11 +147,11 @@ def compile_rules(rules: Iterable[Rule], transforms: Mapping[str, arguments.Tran
                 continue
             if found is MISSING:
                 found = _UNSAID
-            if type(found) is _Left:
+            if type(found) is Left:
                 absent[target] = found.why
                 if found.loss:
                     losses.append(f"{target}: {found.loss}")
-            elif type(found) is _Part:
+            elif type(found) is Part:
                 values[target] = found.kept
                 losses.extend(f"{target}: {loss}" for loss in found.losses)
             else:
@@ -173,23 +164,15 @@ def compile_rules(rules: Iterable[Rule], transforms: Mapping[str, arguments.Tran
     return mapped
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A list of which some items could not be carried."""
-
-    kept: Any
-    losses: tuple[str, ...]
-
-
-def _compiled(rule: Rule, transforms: Mapping[str, arguments.Transform], render: Render) -> _Run:
+def _compiled(rule: Rule, transforms: Mapping[str, arguments.Transform], render: Render) -> Run:
     """Build the run of one rule out of only the parts that it has."""
     run = _reading(rule, render)
     if rule.people is not None:
-        run = _looking_up_people(run, rule.people, rule.default)
+        run = looking_up_people(run, rule.people, rule.default)
     elif rule.table is not None:
-        run = _looking_up(run, rule.table, rule.default)
+        run = looking_up(run, rule.table, rule.default)
     elif rule.first is not None:
-        run = _taking_first(run, rule.first)
+        run = taking_first(run, rule.first)
     if rule.steps:
         run = _transforming(run, [arguments.made(step.name, step.arguments, transforms) for step in rule.steps])
     if rule.default is not MISSING:
@@ -199,7 +182,7 @@ def _compiled(rule: Rule, transforms: Mapping[str, arguments.Transform], render:
     return run
 
 
-def _reading(rule: Rule, render: Render) -> _Run:
+def _reading(rule: Rule, render: Render) -> Run:
     if rule.template:
         template = rule.template
         return lambda seen: render(template, seen)
@@ -210,139 +193,30 @@ def _reading(rule: Rule, render: Render) -> _Run:
     return read
 
 
-def _asking(run: _Run, true: Callable[[Mapping[str, Any]], bool]) -> _Run:
+def _asking(run: Run, true: Callable[[Mapping[str, Any]], bool]) -> Run:
     return lambda seen: run(seen) if true(seen) else _UNMET
 
 
-def _defaulting(run: _Run, default: Any) -> _Run:
+def _defaulting(run: Run, default: Any) -> Run:
     def defaulted(seen: Mapping[str, Any]) -> Any:
         found = run(seen)
-        if type(found) is _Known:
+        if type(found) is Known:
             return found.value
-        return default if found is MISSING or found is None or found in ("", []) or type(found) is _Left else found
+        return default if found is MISSING or found is None or found in ("", []) or type(found) is Left else found
 
     return defaulted
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """A value that a table gives on purpose, be it empty; no transform or default may touch it."""
-
-    value: Any
-
-
-def _transforming(run: _Run, steps: Sequence[Callable[[Any], Any]]) -> _Run:
+def _transforming(run: Run, steps: Sequence[Callable[[Any], Any]]) -> Run:
     def transformed(seen: Mapping[str, Any]) -> Any:
         found = run(seen)
-        if found is MISSING or type(found) in (_Left, _Known):
+        if found is MISSING or type(found) in (Left, Known):
             return found
         losses: tuple[str, ...] = ()
-        if type(found) is _Part:
+        if type(found) is Part:
             found, losses = found.kept, found.losses
         for step in steps:
             found = step(found)
-        return _Part(found, losses) if losses else found
+        return Part(found, losses) if losses else found
 
     return transformed
-
-
-# --- looking up ------------------------------------------------------------------------------------
-def names(value: Any) -> list[str]:
-    """Return the words under which a value may stand in a table: a person has several."""
-    match value:
-        case Mapping():
-            return [str(value[key]) for key in ("id", "login", "email", "name") if value.get(key)]
-        case bool():
-            return ["true" if value else "false"]
-        case _:
-            return [str(value)]
-
-
-def _finder(table: Mapping[str, Any]) -> Callable[[Any], Any]:
-    """Find by exact word, else by a word that differs in capitals only."""
-    folded = {key.casefold(): value for key, value in table.items()}
-
-    def find(value: Any) -> Any:
-        if type(value) is str and value in table:
-            return table[value]
-        words = names(value)
-        for word in words:
-            if word in table:
-                return table[word]
-        for word in words:
-            if word.casefold() in folded:
-                return folded[word.casefold()]
-        return MISSING
-
-    return find
-
-
-def _looking_up(run: _Run, table: Mapping[str, Any], default: Any) -> _Run:
-    find = _finder(table)
-
-    def one(value: Any) -> Any:
-        hit = find(value)
-        if hit is MISSING:
-            if default is MISSING:
-                raise Rejected(f"{_shown(value)} is not in its table ({', '.join(table)})", cause="table")
-            return _Left("not in its table")
-        return hit
-
-    def looked_up(seen: Mapping[str, Any]) -> Any:
-        found = run(seen)
-        if found is MISSING or found is None:
-            return found
-        if isinstance(found, list):
-            hits = [one(item) for item in found]
-            return [default if type(hit) is _Left else hit for hit in hits if hit is not None]
-        hit = one(found)
-        return _Known(None) if hit is None and default is not MISSING else hit
-
-    return looked_up
-
-
-def _taking_first(run: _Run, entries: Mapping[str, Any]) -> _Run:
-    def taken(seen: Mapping[str, Any]) -> Any:
-        found = run(seen)
-        if found is MISSING:
-            return found
-        held = {word.casefold() for item in (found if isinstance(found, list) else [found]) for word in names(item)}
-        for word, value in entries.items():
-            if word.casefold() in held:
-                return value
-        return _NONE_KNOWN
-
-    return taken
-
-
-def _looking_up_people(run: _Run, table: Mapping[str, str], default: Any) -> _Run:
-    find = _finder(table)
-
-    def looked_up(seen: Mapping[str, Any]) -> Any:
-        found = run(seen)
-        if found is MISSING or found is None:
-            return found
-        if isinstance(found, list):
-            hits = [(item, find(item)) for item in found]
-            losses = tuple(_stranger(item) for item, hit in hits if hit is MISSING and default is MISSING)
-            kept = [
-                default if hit is MISSING else hit for _, hit in hits if hit is not MISSING or default is not MISSING
-            ]
-            kept = [one for one in kept if one is not None]
-            return _Part(kept, losses) if losses else kept
-        hit = find(found)
-        return _Left("the person is not in its table", _stranger(found)) if hit is MISSING else hit
-
-    return looked_up
-
-
-def _stranger(person: Any) -> str:
-    return f"{_shown(person)} is not in the people table"
-
-
-def _shown(value: Any) -> str:
-    """Name a value in a message, shortened; a person by login or name, never by e-mail."""
-    if isinstance(value, Mapping):
-        value = value.get("login") or value.get("name") or value.get("id") or "somebody"
-    text = str(value)
-    return repr(text if len(text) <= 40 else text[:39] + "…")

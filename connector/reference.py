@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from marshmallow import Schema, fields, missing, validate
 
-from connector import grammar
+from connector import grammar, grammar_fields
 from connector.declare import NAME, Count, Duration, Flag, Name, OneOrMany, SecretField, Table
 from connector.loading import Speaks
 
@@ -97,7 +97,7 @@ def _object(schema: Schema, *, required: bool = True) -> dict[str, Any]:
     for key, one in _keys(schema):
         described = {"description": one.metadata["description"]} if "description" in one.metadata else {}
         shape = _shape(one)
-        if not required and not isinstance(one, grammar.Version):
+        if not required and not isinstance(one, grammar_fields.Version):
             shape = {"anyOf": [shape, {"type": "null"}]}  # null takes away what the template says
         properties[key] = {**shape, **described}
     needed = [key for key, one in _keys(schema) if one.required]
@@ -115,19 +115,19 @@ def _keys(schema: Schema) -> Iterator[tuple[str, fields.Field[Any]]]:
 def _shape(one: fields.Field[Any]) -> dict[str, Any]:
     """Say in JSON Schema what a field takes."""
     match one:
-        case grammar.Version():
+        case grammar_fields.Version():
             return {"const": 1}
         case grammar.Rules():
             rule = {"anyOf": [{"type": "string"}, _object(grammar.RuleSchema()), {"type": "null"}]}
             return {"type": "object", "additionalProperties": rule}
-        case grammar.Steps():
+        case grammar_fields.Steps():
             step = {"anyOf": [{"type": "string"}, {"type": "object", "minProperties": 1, "maxProperties": 1}]}
             return {"anyOf": [step, {"type": "array", "items": step, "minItems": 1}]}
-        case grammar.EndField():
+        case grammar_fields.EndField():
             return {"type": "object", "required": ["connection"]}
         case grammar.CommentsField():
             return {"anyOf": [{"type": "boolean"}, _object(grammar.CommentsSchema())]}
-        case grammar.Poll():
+        case grammar_fields.Poll():
             return {"anyOf": [_SPAN, {"const": "off"}]}
         case Table():
             table = {"type": "object", "additionalProperties": _shape(one.inner), "minProperties": 1}
@@ -215,19 +215,19 @@ def _kind(one: fields.Field[Any]) -> str:
     match one:
         case OneOrMany():
             return f"{_kind(one.inner)}, or a list"
-        case grammar.Expression():
+        case grammar_fields.Expression():
             return "path or JMESPath"
-        case grammar.Wording():
+        case grammar_fields.Wording():
             return "template"
         case grammar.CommentsField():
             return "true, false or mapping"
-        case grammar.Poll():
+        case grammar_fields.Poll():
             return "time span or `off`"
         case Duration():
             return "time span"
         case SecretField():
             return "`env:NAME` or `file:/path`"
-        case grammar.Version():
+        case grammar_fields.Version():
             return "1"
         case Flag() | fields.Boolean():
             return "true or false"
@@ -235,7 +235,7 @@ def _kind(one: fields.Field[Any]) -> str:
             return f"{one.least} to {one.most}"
         case fields.Enum():
             return " or ".join(f"`{member.value}`" for member in one.enum)
-        case Table() | fields.Nested() | fields.Mapping() | grammar.EndField():
+        case Table() | fields.Nested() | fields.Mapping() | grammar_fields.EndField():
             return "mapping"
         case fields.Integer():
             return "whole number"

@@ -1,0 +1,141 @@
+"""Load the small values of the grammar: kinds, expressions, templates, patterns, transforms, ends."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from marshmallow import ValidationError, fields, validate
+
+from connector.declare import Duration, Known, OneOrMany, Word
+from connector.event import Kind
+from connector.expression import compile_read
+from connector.mapping import Step
+from connector.transforms.steps import pattern_of
+from connector.wording import compile_wording
+
+_GROUPS: Final = {f"{kind.value.partition('.')[0]}.*" for kind in Kind if kind is not Kind.OTHER}
+
+
+def _checked(check: Callable[[str], object]) -> Callable[[str], None]:
+    """Make a marshmallow validator of a function that raises ValueError."""
+
+    def validated(text: str) -> None:
+        try:
+            check(text)
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
+
+    return validated
+
+
+class Expression(Word):
+    """A path (``raw.issue.milestone.title``) or any other JMESPath expression over the event."""
+
+    def __init__(self, **kw: Any) -> None:
+        super().__init__(validate=_checked(compile_read), **kw)
+
+
+class Wording(Word):
+    """A Jinja template of Markdown."""
+
+    def __init__(self, **kw: Any) -> None:
+        super().__init__(validate=_checked(compile_wording), **kw)
+
+
+class Pattern(Word):
+    """A pattern of RE2."""
+
+    def __init__(self, **kw: Any) -> None:
+        super().__init__(validate=_checked(pattern_of), **kw)
+
+
+class Kinds(OneOrMany):
+    """Kinds of events: ``issue.updated``, or ``issue.*`` for all of a group."""
+
+    def __init__(self, **kw: Any) -> None:
+        words = sorted({kind.value for kind in Kind if kind is not Kind.OTHER} | _GROUPS)
+        super().__init__(Word(validate=Known(words)), **kw)
+
+    def _deserialize(self, *args: Any, **kw: Any) -> Any:
+        chosen: set[Kind] = set()
+        for word in super()._deserialize(*args, **kw):
+            group, _, rest = word.partition(".")
+            chosen |= {
+                kind for kind in Kind if kind.value == word or (rest == "*" and kind.value.startswith(f"{group}."))
+            }
+        return frozenset(chosen)
+
+
+class Words(OneOrMany):
+    """One word or several, as a set."""
+
+    def __init__(self, *, only: frozenset[str] = frozenset(), **kw: Any) -> None:
+        self.only = only
+        check = Known(sorted(only)) if only else validate.Length(1, 255)
+        super().__init__(Word(validate=check), **kw)
+
+    def _deserialize(self, *args: Any, **kw: Any) -> Any:
+        return frozenset(super()._deserialize(*args, **kw))
+
+
+class Addresses(OneOrMany):
+    """Networks like ``10.0.0.0/8``."""
+
+    def __init__(self, **kw: Any) -> None:
+        super().__init__(Word(validate=_checked(ipaddress.ip_network)), **kw)
+
+
+class Anything(fields.Field[Any]):
+    """Any JSON value, null included."""
+
+    def __init__(self, **kw: Any) -> None:
+        super().__init__(allow_none=True, **kw)
+
+
+class Steps(OneOrMany):
+    """Transforms in order: ``lower``, ``{truncate: {length: 80}}`` or ``{join: ", "}``."""
+
+    def __init__(self, **kw: Any) -> None:
+        super().__init__(_StepField(), **kw)
+
+
+class _StepField(fields.Field[Step]):
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Step:
+        match value:
+            case str():
+                return Step(value)
+            case {**one} if len(one) == 1:
+                name, given = next(iter(one.items()))
+                return Step(str(name), given if isinstance(given, dict) else {"": given})
+        message = "must be a name (lower), or one name with its arguments ({truncate: {length: 80}})"
+        raise ValidationError(message)
+
+
+class Poll(Duration):
+    """A time span, or ``off``."""
+
+    def _deserialize(self, value: Any, *args: Any, **kw: Any) -> timedelta:
+        return timedelta(0) if value == "off" else super()._deserialize(value, *args, **kw)
+
+
+class Version(fields.Field[int]):
+    """The version of the grammar: 1."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:
+        if value != 1 or isinstance(value, bool):
+            message = "must be 1, the only version there is"
+            raise ValidationError(message)
+        return 1
+
+
+class EndField(fields.Field[Mapping[str, Any]]):
+    """``from:`` or ``to:``: a connection, and what its system wants to know."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Mapping[str, Any]:
+        if not isinstance(value, dict) or not isinstance(value.get("connection"), str):
+            message = "must name a connection: {connection: NAME, ...}"
+            raise ValidationError(message)
+        return value
