@@ -143,7 +143,6 @@ class Connector:
     attempts: int = 8
     on_dead: str = "continue"
     template: str = ""
-    first_hour: int = 0
     file: str = ""
 
 

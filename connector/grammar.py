@@ -281,9 +281,6 @@ class ConnectorSchema(Declaration):
         validate=Known(("continue", "block")),
         metadata=_says("Whether an entity's later events go on after a dead letter, or wait for a person."),
     )
-    first_hour = Count(
-        least=0, most=100_000, metadata=_says("Creations in its first live hour before a person confirms; 0: no limit.")
-    )
 
     @post_load
     def _make(self, loaded: dict[str, Any], **_: Any) -> Declared:

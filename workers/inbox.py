@@ -143,12 +143,16 @@ class Hall:
     client: AsyncStore
     budget: timedelta = timedelta(seconds=2)
     most: int = 64
+    full: Callable[[], bool] = bool
+    """Tells whether the store is nearly full: then nothing new is taken, what is there can still leave."""
     _waiting: list[_Request] = field(default_factory=list)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _writer: asyncio.Task[None] | None = None
 
     async def accept(self, connection: str, events: Sequence[Event]) -> dict[str, Accepted]:
         """Store events durably; raises `Unavailable` where that is not certain."""
+        if self.full():
+            raise Unavailable("the store is nearly full", timedelta(minutes=1))
         sorted_ = self.inbox.sort(events)
         if not sorted_.wanted:
             return {}

@@ -12,6 +12,8 @@ from workers.inbox import Hall
 from workers.listener import server
 from workers.receiver import Door, Limits, create_app
 from workers.stores.client import open_async_store
+from workers.stores.durability import FULL, used
+from workers.stores.scripts import StoreError
 
 if TYPE_CHECKING:
     from workers.process import Process
@@ -23,7 +25,8 @@ def serve(process: Process, host: str, port: int) -> None:
 
 
 async def _serve(process: Process, host: str, port: int) -> None:
-    hall = Hall(process.wiring.inbox(), open_async_store(process.store_url))
+    watch = _Watch(process)
+    hall = Hall(process.wiring.inbox(), open_async_store(process.store_url), full=lambda: watch.full)
 
     def door(name: str) -> Door | None:
         connection = process.source.current.connections.get(name)
@@ -32,17 +35,29 @@ async def _serve(process: Process, host: str, port: int) -> None:
         return Door(name, process.wiring.systems[connection.system], connection.settings, process.reveal)
 
     app = create_app(hall, door, limits=Limits(proxies=process.settings.receiver_proxies), registry=REGISTRY)
-    over = threading.Event()
-    follower = threading.Thread(target=_follow, args=(process, over), name="follow", daemon=True)
-    follower.start()
+    watch.start()
     try:
         await server(app, host=host, port=port).serve()
     finally:
-        over.set()
+        watch.over.set()
         await hall.close()
         process.close()
 
 
-def _follow(process: Process, over: threading.Event) -> None:
-    while not over.wait(1.0):
-        process.source.follow()
+class _Watch(threading.Thread):
+    """Once a second: take up a changed configuration, and see whether the store fills up."""
+
+    def __init__(self, process: Process) -> None:
+        super().__init__(name="watch", daemon=True)
+        self.over = threading.Event()
+        self.full = False
+        self._process = process
+
+    def run(self) -> None:
+        """Watch until told to stop."""
+        while not self.over.wait(1.0):
+            self._process.source.follow()
+            try:
+                self.full = used(self._process.wiring.store) > FULL
+            except StoreError:
+                continue  # accepting finds out by itself, and says 503

@@ -17,6 +17,7 @@ from workers.cli.look import actor
 from workers.cli.output import USAGE, as_json, console, fail, print_json, print_table, when
 from workers.cli.parts import connector_named, parts, wired
 from workers.stores.records import Letter
+from workers.unread import Unread, read_again, unread
 
 LONG = 10 * 365 * 86_400_000
 
@@ -61,9 +62,16 @@ def _selected(
 def list_dead(connector: str | None, cause: str, most: int, *, as_json: bool) -> None:
     """List dead letters, newest first, with what to do."""
     found = _selected(connector, (), cause=cause, everything=not cause)
+    strange = [] if connector or cause else _unread()
     if as_json:
-        print_json([_row(one, letter) for one, letter in found[:most]])
+        print_json([_row(one, letter) for one, letter in found[:most]] + [_strange_row(one) for one in strange])
         return
+    if strange:
+        print_table(
+            ("came in", "id", "connection", "why it could not be read"),
+            ((when(one.at * 1000), one.id, f"@{one.connection}", one.why) for one in strange),
+            title="payloads that could not be read (after an upgrade: connector dead reread)",
+        )
     groups: dict[tuple[str, str], int] = {}
     for one, letter in found:
         group = (one.name, letter.fields.get("cause", ""))
@@ -104,6 +112,42 @@ def _row(connector: Connector, letter: Letter) -> dict[str, Any]:
         "fields": json.loads(letter.fields.get("fields", "{}")),
         "log": json.loads(letter.fields.get("log", "[]")),
     }
+
+
+def _unread() -> list[Unread]:
+    process, _ = parts(need_servers=True)
+    wiring = wired(process)
+    return list(unread(wiring.inbox(), process.source.current))
+
+
+def _strange_row(one: Unread) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "connector": f"@{one.connection}",
+        "error": "Unreadable",
+        "cause": "unreadable",
+        "message": one.why,
+        "died": str(int(one.at * 1000)),
+    }
+
+
+@dead.command()
+@as_json
+def reread(*, as_json: bool) -> None:
+    """Read payloads again that could not be read when they came in; do it after an upgrade."""
+    process, _ = parts(need_servers=True)
+    wiring = wired(process)
+    found = _unread()
+    wrong = {
+        one.id: why for one in found if (why := read_again(wiring.inbox(), process.source.current, wiring.systems, one))
+    }
+    process.close()
+    if as_json:
+        print_json({"read": len(found) - len(wrong), "unreadable": wrong})
+        return
+    console.print(f"{len(found) - len(wrong)} of {len(found)} could be read now")
+    for name, why in wrong.items():
+        console.print(Text(f"  {name}: {why}"))
 
 
 MEANING = {

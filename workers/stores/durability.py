@@ -32,8 +32,15 @@ def weaknesses(client: Redis) -> list[str]:
         found.append(f"appendfsync is {fsync}: a power failure loses accepted events; set it to always")
     if asked.info("server").get("redis_mode") == "cluster":
         found.append("it is a cluster; one server is supported")
+    share = used(client)
+    if share > FULL:
+        found.append(f"its memory is {share:.0%} full: nothing new is accepted beyond {FULL:.0%}")
+    return found
+
+
+def used(client: Redis) -> float:
+    """Return the share of its memory that a server uses; 0 where it has no limit."""
+    asked: Any = client
     memory = asked.info("memory")
     most = int(memory.get("maxmemory", 0))
-    if most and memory["used_memory"] > FULL * most:
-        found.append(f"its memory is {100 * memory['used_memory'] // most} % full: nothing new is accepted beyond 80 %")
-    return found
+    return float(memory["used_memory"]) / most if most else 0.0
