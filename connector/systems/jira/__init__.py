@@ -60,6 +60,7 @@ SYSTEM: Final = System(
     selects=receive.selects,
     complete=read.complete,
     find=read.find,
+    matches=read.matches,
     poll=poll.poll,
     backfill=poll.backfill,
     target=Target(

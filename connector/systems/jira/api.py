@@ -15,6 +15,9 @@ from connector.systems.jira.settings import JiraConnection
 PROPERTY: Final = "jc.sync"
 """The entity property that carries our marker, on issues and on comments: ``{"marker": ...}``."""
 
+INTERNAL: Final = "sd.public.comment"
+"""The comment property by which service management hides a comment from customers: ``{"internal": true}``."""
+
 _PAGE: Final = 100
 
 

@@ -14,7 +14,7 @@ from connector.event import Entity
 from connector.ports import Site
 from connector.system import Action, Change, Written
 from connector.systems.jira import vocabulary
-from connector.systems.jira.api import PROPERTY, call
+from connector.systems.jira.api import INTERNAL, PROPERTY, call
 from connector.systems.jira.metadata import all_fields, create_screen
 from connector.systems.jira.read import comment_of, issue_of
 from connector.systems.jira.readback import compare
@@ -100,10 +100,11 @@ def _update(site: Site, target: JiraTarget, change: Change) -> Written:
     plain = {name: value for name, value in change.fields.items() if name not in LATER}
     if plain:
         call(site, "PUT", f"/issue/{entity.id}", json={"fields": plain}, entity=entity.id)
+    fresh = bool(plain)
     if "status" in change.fields:
-        move(site, target, entity, str(change.fields["status"]["name"]), change.fields)
+        fresh |= move(site, target, entity, str(change.fields["status"]["name"]), change.fields)
     entity, kept = kept_of(site, entity)
-    return Written(entity, kept=kept)
+    return Written(entity, kept=kept, fresh=fresh)
 
 
 def _add_comment(site: Site, target: JiraTarget, change: Change) -> Written:
@@ -111,7 +112,7 @@ def _add_comment(site: Site, target: JiraTarget, change: Change) -> Written:
     properties = _mark(change)
     if target.internal_comments:
         # In the same call: a comment that is public for a moment has already been mailed to the customer.
-        properties.append({"key": "sd.public.comment", "value": {"internal": True}})
+        properties.append({"key": INTERNAL, "value": {"internal": True}})
     body = {"body": change.body, "properties": properties}
     made = call(site, "POST", f"/issue/{entity.id}/comment", json=body, entity=entity.id)
     if not isinstance(made, Mapping) or not str(made.get("id", "")).isdigit():
@@ -151,6 +152,7 @@ def _delete_comment(site: Site, change: Change) -> Written:
         # Gone already is the state that was wanted.
         if refused.status != 404:
             raise
+        return Written(entity, change.remote, fresh=False)
     return Written(entity, change.remote)
 
 

@@ -19,8 +19,9 @@ class Flavour:
     ``text`` is the rich text that reads and writes of ``api`` take.  ``user`` is the member that names
     a user in a write, ``user_query`` the parameter that searches for one.  ``tokens`` tells a search
     that is paged by ``nextPageToken`` from one that is paged by ``startAt``.  ``search_properties``
-    says whether a search answers entity properties.  ``index_lag`` is how long after a write a search
-    may still miss it.
+    says whether a search answers entity properties, ``reconciles`` whether it can be told to look at
+    some issues as they are and not as indexed.  ``index_lag`` is how long after a write a search may
+    still miss it.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Flavour:
     search: str
     tokens: bool
     search_properties: bool
+    reconciles: bool
     changelog_pages: bool
     index_lag: timedelta
 
@@ -44,6 +46,7 @@ CLOUD: Final = Flavour(
     search="/rest/api/3/search/jql",
     tokens=True,
     search_properties=True,
+    reconciles=True,
     changelog_pages=True,
     # "Eventually consistent"; how long is not published.  Measured lags are seconds; 90 s is caution.
     index_lag=timedelta(seconds=90),
@@ -58,6 +61,7 @@ DATA_CENTER: Final = Flavour(
     search="/rest/api/2/search",
     tokens=False,
     search_properties=False,
+    reconciles=False,
     changelog_pages=False,
     # Each node has its own index; replication takes seconds, minutes when a node is in trouble.
     index_lag=timedelta(minutes=5),

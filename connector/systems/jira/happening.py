@@ -56,7 +56,7 @@ def _side(key: str, item: Json, side: str) -> Any:
         return {**who, "name": str(shown)} if native and shown else (who or None)
     if key == "due":
         return native or None
-    return shown if shown not in {None, ""} else None
+    return shown if shown not in (None, "") else None
 
 
 def updated_id(entity: Entity, changelog: Any, updated: datetime | None, data: Json) -> EventId:
@@ -99,8 +99,13 @@ def comment_event(
         at=happened,
         data={**issue_data(settings, issue), "comment": comment_data(settings, entity, comment)},
         sub=number,
-        actor=actor or person(comment.get("updateAuthor")) or person(comment.get("author")),
+        # Who deleted a comment is told by `user` alone: its authors are not the ones.
+        actor=actor if kind is Kind.COMMENT_DELETED else actor or _writer(kind, comment),
         raw=raw,
         partial=True,
         origin=origin,
     )
+
+
+def _writer(kind: Kind, comment: Json) -> Person | None:
+    return person(comment.get("author" if kind is Kind.COMMENT_CREATED else "updateAuthor"))

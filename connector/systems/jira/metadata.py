@@ -124,7 +124,7 @@ def create_screen(site: Site, target: JiraTarget) -> tuple[str, Mapping[str, Fie
 
 def _type_id(types: list[dict[str, Any]], target: JiraTarget) -> str:
     for row in types:
-        if target.type in {row.get("id"), row.get("name")}:
+        if target.type in (row.get("id"), row.get("name")):
             return str(row["id"])
     near = [row for row in types if str(row.get("name", "")).casefold() == target.type.casefold()]
     if len(near) == 1:

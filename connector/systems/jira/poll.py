@@ -20,7 +20,7 @@ from connector.errors import Rejected
 from connector.event import Event
 from connector.ports import Site
 from connector.system import Page
-from connector.systems.jira import sweep
+from connector.systems.jira import jql, sweep
 from connector.systems.jira.history import comment_events, comments, happened
 from connector.systems.jira.read import state_event
 from connector.systems.jira.settings import JiraSource
@@ -43,7 +43,7 @@ def poll(site: Site, source: JiraSource, cursor: Mapping[str, Any], now: datetim
     since: str = cursor["since"]
     on: Mapping[str, Any] = cursor.get("sweep") or _new_sweep(site, datetime.fromisoformat(since))
     # Types are not asked for here: `selects` decides, so that a changed type is still seen.
-    where = f'project in ({sweep.listed(source.projects)}) AND updated >= "{on["from"]}"'
+    where = f'project in ({jql.listed(source.projects)}) AND updated >= "{on["from"]}"'
     issues, place = sweep.step(site, where, on["place"], expand="changelog")
     if place is not None and "until" not in on:
         # The sweep takes several pages.  What changes meanwhile may lie on a page already read, so the
@@ -61,7 +61,7 @@ def poll(site: Site, source: JiraSource, cursor: Mapping[str, Any], now: datetim
 def _new_sweep(site: Site, since: datetime) -> dict[str, Any]:
     place = sweep.begin(site)
     after = since - site.settings.index_lag - _SLACK
-    return {"from": sweep.literal(after, sweep.zone_of(place)), "after": after.isoformat(), "place": place}
+    return {"from": jql.literal(after, sweep.zone_of(place)), "after": after.isoformat(), "place": place}
 
 
 # --- backfill --------------------------------------------------------------------------------------------
@@ -87,12 +87,12 @@ _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 def _condition(source: JiraSource, query: Mapping[str, Any], place: Mapping[str, Any]) -> str:
-    where = f"project in ({sweep.listed(source.projects)})"
+    where = f"project in ({jql.listed(source.projects)})"
     if query.get("jql"):
-        where += f" AND ({sweep.without_order(str(query['jql']))})"
+        where += f" AND ({jql.without_order(str(query['jql']))})"
     if query.get("since"):
         since = datetime.fromisoformat(str(query["since"]))
         if since.tzinfo is None:
             raise Rejected("'since' needs a time zone", cause="since")
-        where += f' AND updated >= "{sweep.literal(since, sweep.zone_of(place))}"'
+        where += f' AND updated >= "{jql.literal(since, sweep.zone_of(place))}"'
     return where

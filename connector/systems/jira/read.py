@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from connector.errors import Rejected
-from connector.event import Entity, Event, Kind, event_id
+from connector.errors import Rejected, Retryable
+from connector.event import Event, Kind, event_id
 from connector.ports import Site
 from connector.system import Who
 from connector.systems.jira import happening, vocabulary
-from connector.systems.jira.api import PROPERTY, get, get_object, get_or_none, marker_of
+from connector.systems.jira.api import INTERNAL, PROPERTY, get_object, get_or_none, marker_of, search
+from connector.systems.jira.jql import without_order
 from connector.systems.jira.vocabulary import Json, moment
 
 _KEY: Final = re.compile(r"[A-Z][A-Z0-9_]*-\d{1,12}")
@@ -43,23 +44,19 @@ def comment_of(site: Site, issue: str, number: str) -> dict[str, Any] | None:
     """Read a comment with its properties; None where there is none.
 
     ``expand=properties`` is in neither official document, and is answered by both products in
-    practice; where a server leaves the member out, our property is asked for by name.
+    practice; where a server leaves the member out, the two that matter are asked for by name: our
+    mark, and whether a service desk hides the comment from customers.
     """
     found = get_or_none(site, f"/issue/{issue}/comment/{number}", expand="properties")
-    return None if found is None else with_properties(site, found)
+    return None if found is None else with_properties(site, found, (PROPERTY, INTERNAL))
 
 
-def with_properties(site: Site, comment: dict[str, Any]) -> dict[str, Any]:
-    """Return the comment with its ``properties``, asking for ours where the server left them out."""
-    if "properties" in comment:
+def with_properties(site: Site, comment: dict[str, Any], names: tuple[str, ...] = (PROPERTY,)) -> dict[str, Any]:
+    """Return the comment with its ``properties``, asking for ``names`` where the server left them out."""
+    if isinstance(comment.get("properties"), list):
         return comment
-    try:
-        one = get(site, f"/comment/{comment['id']}/properties/{PROPERTY}")
-    except Rejected as refused:
-        if refused.status != 404:
-            raise
-        one = None
-    return {**comment, "properties": [one] if isinstance(one, Mapping) else []}
+    found = [get_or_none(site, f"/comment/{comment['id']}/properties/{name}") for name in names]
+    return {**comment, "properties": [one for one in found if one is not None]}
 
 
 def state_event(site: Site, issue: Json, origin: str) -> Event:
@@ -156,6 +153,24 @@ def issue_name(named: str) -> str:
     return str(found[-1])
 
 
-def known(entity: Entity, settings: Any, issue: Json) -> Entity:
-    """Return the entity under the key it has now."""
-    return vocabulary.issue_entity(entity.connection, settings, issue)
+def matches(site: Site, query: str, event: Event) -> bool:
+    """Tell whether an issue satisfies a JQL query now.
+
+    The index lags: where the search cannot be told to look at the issue itself (Data Center), a *no*
+    about something that happened within the lag is not believed yet.
+    """
+    number = event.entity.id
+    jql = f"id = {number} AND ({without_order(query)})"
+    reconciles = site.settings.flavour.reconciles
+    found = (
+        search(site, jql, fields="id", size=1, reconcileIssues=number)
+        if reconciles
+        else search(site, jql, fields="id", size=1)
+    )
+    if found["issues"]:
+        return True
+    left = site.settings.index_lag - (site.now() - event.at)
+    if not reconciles and left > timedelta(0):
+        message = "the search index may not show the issue yet; it is asked again"
+        raise Retryable(message, sent=False, cause="index_lag", retry_after=left)
+    return False

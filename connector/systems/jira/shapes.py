@@ -128,7 +128,7 @@ def _choose(at: _At, value: Any, allowed: tuple[Json, ...] | None, member: str) 
     if allowed is None:
         # Jira offers no list (it is searched as one types): let Jira judge the word.
         return {"id": word} if word.isdigit() else {member: word}
-    exact = [one for one in allowed if word in {one.get("id"), one.get("value"), one.get("name"), one.get("key")}]
+    exact = [one for one in allowed if word in (one.get("id"), one.get("value"), one.get("name"), one.get("key"))]
     near = exact or [
         one for one in allowed if word.casefold() in {shown(one).casefold(), str(one.get("key", "")).casefold()}
     ]

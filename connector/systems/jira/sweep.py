@@ -12,19 +12,18 @@ paged might hide one of them, if a token means an offset; that is not published.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connector.errors import Rejected
 from connector.ports import Site
 from connector.systems.jira.api import get_object, search
+from connector.systems.jira.jql import literal
 from connector.systems.jira.vocabulary import Json, member, moment
 
 SIZE: Final = 50
-_ORDER: Final = re.compile(r"order\s+by\b", re.IGNORECASE)
 Place = Mapping[str, Any]
 """Where a sweep goes on (JSON): ``zone`` · ``created``, the JQL time literal that the page begins with
 · ``token`` (Cloud) or ``start`` and ``last`` (Data Center: offset, id of the last row read)."""
@@ -90,12 +89,6 @@ def updated(issue: Json) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds") if at else ""
 
 
-# --- JQL ---------------------------------------------------------------------------------------------
-def listed(words: tuple[str, ...]) -> str:
-    """Write words as a JQL list."""
-    return ", ".join('"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"' for word in words)
-
-
 def zone_of(place: Place) -> ZoneInfo | None:
     """Return the time zone of a sweep; None where it is not known."""
     if not place.get("zone"):
@@ -104,32 +97,3 @@ def zone_of(place: Place) -> ZoneInfo | None:
         return ZoneInfo(place["zone"])
     except (ZoneInfoNotFoundError, ValueError):
         return None
-
-
-def literal(at: datetime, zone: ZoneInfo | None) -> str:
-    """Write a time as JQL takes it, never later than ``at``: whole minutes, in the account's zone.
-
-    In the hour that the clocks go back through twice, Jira may mean the later one: the time is taken
-    from before that hour.  Without a known zone it is taken 12 h earlier in UTC, which is early enough
-    for every zone on earth.
-    """
-    if zone is None:
-        return (at.astimezone(UTC) - timedelta(hours=12)).strftime("%Y-%m-%d %H:%M")
-    local = at.astimezone(zone)
-    while local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
-        at -= timedelta(minutes=30)
-        local = at.astimezone(zone)
-    return local.strftime("%Y-%m-%d %H:%M")
-
-
-def without_order(jql: str) -> str:
-    """Drop an ORDER BY (outside quotes) from a search that becomes a part of ours."""
-    quote = ""
-    for at, letter in enumerate(jql):
-        if quote:
-            quote = "" if letter == quote and jql[at - 1] != "\\" else quote
-        elif letter in "\"'":
-            quote = letter
-        elif _ORDER.match(jql, at) and (at == 0 or not jql[at - 1].isalnum()):
-            return jql[:at].rstrip()
-    return jql.strip()

@@ -18,8 +18,8 @@ _STEPS: Final = 3
 _RANK: Final = {"new": 0, "indeterminate": 1, "done": 2}
 
 
-def move(site: Site, target: JiraTarget, entity: Entity, status: str, fields: Json) -> None:
-    """Move an issue into ``status``; idempotent, as the status it has is read first.
+def move(site: Site, target: JiraTarget, entity: Entity, status: str, fields: Json) -> bool:
+    """Move an issue into ``status`` and tell whether anything was sent; the status it has is read first.
 
     Already there, or done in both senses: nothing to do.  Where no transition leads there directly,
     up to three steps are taken one at a time, each between where the issue is and where it shall be.
@@ -30,7 +30,7 @@ def move(site: Site, target: JiraTarget, entity: Entity, status: str, fields: Js
     for _step in range(_STEPS):
         now = _status(site, entity)
         if _same(known, now, status):
-            return
+            return bool(seen)
         seen.append(str(now.get("name", "")).casefold())
         offered = _offered(site, entity)
         step = _direct(offered, status) or _towards(known, offered, now, status, seen)
@@ -38,7 +38,7 @@ def move(site: Site, target: JiraTarget, entity: Entity, status: str, fields: Js
             raise _stuck(now, status, offered)
         _take(site, target, entity, step, fields)
         if _leads_to(step, status):
-            return
+            return True
     raise _stuck(_status(site, entity), status, _offered(site, entity))
 
 

@@ -200,7 +200,7 @@ def visibility_of(comment: Json) -> str:
     for one in properties if isinstance(properties, list) else ():
         if isinstance(one, Mapping) and one.get("key") == "sd.public.comment":
             value = one.get("value")
-            if isinstance(value, Mapping) and value.get("internal") in {True, "true"}:
+            if isinstance(value, Mapping) and value.get("internal") in (True, "true"):
                 return "internal"
     if comment.get("jsdPublic") is False:
         return "internal"

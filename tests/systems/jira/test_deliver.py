@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from connector.errors import Ambiguous, Forbidden, Rejected, Retryable, Stale
-from connector.event import Entity
+from connector.event import Entity, Event, Kind
 from connector.link import Marker, effect_key
-from connector.sandbox import Answer, Call, Fault
-from connector.system import Absent, Action, Change, Shaped, Target, Written
+from connector.sandbox import Answer, Call, Fault, Hook
+from connector.system import Absent, Action, Change, Inbound, Shaped, Target, Trust, Written
 from connector.systems.jira import SYSTEM
 from connector.systems.jira.sandbox.content import Transition
 from connector.systems.jira.settings import JiraTarget
@@ -47,6 +47,10 @@ def created(here: Bench, word: str = "one", /, **wanted: Any) -> Written:
 
 def updated(here: Bench, entity: Entity, **wanted: Any) -> Written:
     return JIRA.write(here.site, WEB, change(Action.UPDATE, entity, fields=shape(here, entity, **wanted).fields))
+
+
+def received(here: Bench, hook: Hook) -> tuple[Event, ...]:
+    return SYSTEM.receive("here", here.site.settings, Inbound(hook.headers, hook.body), Trust.SIGNED).events
 
 
 def status(here: Bench, entity: Entity) -> str:
@@ -250,8 +254,8 @@ def test_a_resolution_is_set_with_the_status() -> None:
 def test_a_status_written_twice_moves_once() -> None:
     here = place()
     made = created(here).entity
-    for _ in range(2):
-        updated(here, made, Status="In Progress")
+    fresh = [updated(here, made, Status="In Progress").fresh for _ in range(2)]
+    assert fresh == [True, False], "the second found it done and sent nothing"
     assert [e.action for e in here.sandbox.ledger.effects].count("transition") == 1
 
 
@@ -448,6 +452,11 @@ def test_properties_that_the_list_leaves_out_are_asked_for_by_name() -> None:
     found = JIRA.look_up(here.site, WEB, one, here.clock())
     assert isinstance(found, Written)
     assert found.remote == written.remote
+    inner.site.issues[made.id].comments[written.remote].properties["sd.public.comment"] = {"internal": True}
+    (event,) = [e for h in inner.hooks(here.clock()) for e in received(here, h) if e.kind is Kind.COMMENT_CREATED][:1]
+    full = SYSTEM.complete(here.site, event)
+    assert full is not None
+    assert (full.marker, full.data["comment"]["visibility"]) == (str(marker()), "internal")
     never = change(Action.COMMENT, made, "never", body="Hello")
     assert JIRA.look_up(here.site, WEB, never, here.clock()) == Absent()
 

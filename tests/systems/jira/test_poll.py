@@ -17,7 +17,7 @@ from connector.errors import Rejected, Retryable
 from connector.event import Event, Kind
 from connector.sandbox import Answer, Call, Fault
 from connector.system import Inbound, Trust
-from connector.systems.jira import SYSTEM, poll, sweep
+from connector.systems.jira import SYSTEM, jql, poll
 from connector.systems.jira.history import comments
 from connector.systems.jira.settings import JiraSource
 from tests.systems.direct import Bench
@@ -234,7 +234,7 @@ def test_a_refused_search_without_a_token_is_told() -> None:
 
 
 def test_a_project_key_is_quoted_as_jql_quotes() -> None:
-    assert sweep.listed(('A"B', "C\\D")) == '"A\\"B", "C\\\\D"'
+    assert jql.listed(('A"B', "C\\D")) == '"A\\"B", "C\\\\D"'
 
 
 def test_a_failure_in_the_middle_leaves_the_cursor_to_repeat_from() -> None:
@@ -270,15 +270,15 @@ def test_what_the_index_showed_late_is_not_missed(flavour: str) -> None:
 # --- times in JQL --------------------------------------------------------------------------------------
 def test_a_time_is_written_in_the_accounts_zone_and_never_later() -> None:
     at = datetime(2026, 11, 24, 9, 0, 59, 999_000, tzinfo=UTC)
-    assert sweep.literal(at, ZoneInfo("Europe/Berlin")) == "2026-11-24 10:00"
-    assert sweep.literal(at, ZoneInfo("Asia/Kathmandu")) == "2026-11-24 14:45"
-    assert sweep.literal(at, None) == "2026-11-23 21:00"
+    assert jql.literal(at, ZoneInfo("Europe/Berlin")) == "2026-11-24 10:00"
+    assert jql.literal(at, ZoneInfo("Asia/Kathmandu")) == "2026-11-24 14:45"
+    assert jql.literal(at, None) == "2026-11-23 21:00"
 
 
 def test_the_hour_that_comes_twice_is_searched_from_before_it() -> None:
     berlin = ZoneInfo("Europe/Berlin")
     for at in (datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)):
-        assert sweep.literal(at, berlin) < "2026-10-25 02:00"
+        assert jql.literal(at, berlin) < "2026-10-25 02:00"
 
 
 @settings(max_examples=200)
@@ -290,7 +290,7 @@ def test_the_hour_that_comes_twice_is_searched_from_before_it() -> None:
 )
 def test_however_jira_reads_the_time_it_is_not_after_the_cursor(at: datetime, name: str) -> None:
     zone = ZoneInfo(name)
-    local = datetime.fromisoformat(sweep.literal(at, zone))
+    local = datetime.fromisoformat(jql.literal(at, zone))
     for fold in (0, 1):
         assert local.replace(tzinfo=zone, fold=fold) <= at
 
@@ -301,7 +301,7 @@ def test_however_jira_reads_the_time_it_is_not_after_the_cursor(at: datetime, na
     st.sampled_from(["Pacific/Kiritimati", "Etc/GMT+12", "Europe/Berlin", "America/St_Johns"]),
 )
 def test_without_a_known_zone_it_is_early_enough_everywhere(at: datetime, name: str) -> None:
-    local = datetime.fromisoformat(sweep.literal(at, None))
+    local = datetime.fromisoformat(jql.literal(at, None))
     assert local.replace(tzinfo=ZoneInfo(name)) <= at
 
 
@@ -370,7 +370,7 @@ def test_a_backfill_needs_a_zone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("jql", "kept"),
+    ("query", "kept"),
     [
         ("a = 1 ORDER BY b", "a = 1"),
         ("a = 1 order  by b DESC", "a = 1"),
@@ -380,8 +380,8 @@ def test_a_backfill_needs_a_zone() -> None:
         ("ORDER BY x", ""),
     ],
 )
-def test_only_a_real_order_is_dropped(jql: str, kept: str) -> None:
-    assert sweep.without_order(jql) == kept
+def test_only_a_real_order_is_dropped(query: str, kept: str) -> None:
+    assert jql.without_order(query) == kept
 
 
 def test_a_site_that_does_not_tell_a_zone_is_polled_too() -> None:

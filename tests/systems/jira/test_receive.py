@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.errors import Unreadable, Untrusted
+from connector.errors import Retryable, Unreadable, Untrusted
 from connector.event import Event, Kind
 from connector.system import Inbound, Received, Trust
 from connector.systems.jira import SYSTEM
@@ -154,6 +155,17 @@ def test_who_may_read_a_comment_is_known(more: Mapping[str, Any], seen: str) -> 
     assert event.data["comment"]["visibility"] == seen
 
 
+def test_who_did_it_is_who_wrote_unless_it_was_deleted() -> None:
+    told = {"timestamp": 1764000000000, "issue": issue_body(), "comment": comment_body()}
+    actors = {
+        name: only(received({**told, "webhookEvent": name})).actor
+        for name in ("comment_created", "comment_updated", "comment_deleted")
+    }
+    assert actors["comment_created"] == {"id": "712020:a", "name": "Ada"}
+    assert actors["comment_updated"] == {"id": "712020:b", "name": "Ada"}
+    assert actors["comment_deleted"] is None
+
+
 def test_a_comment_edited_again_is_another_event() -> None:
     first = body("comment_updated", comment=comment_body(updated="2026-11-24T10:01:00.000+0100"))
     second = body("comment_updated", comment=comment_body(updated="2026-11-24T10:01:00.001+0100"))
@@ -246,12 +258,19 @@ def payloads(folder: Path) -> list[tuple[str, dict[str, Any]]]:
     return [(str(path.relative_to(folder)), json.loads(path.read_text(encoding="utf-8"))) for path in files]
 
 
+class Corpus(list[tuple[str, dict[str, Any]]]):
+    """The payloads; too long to be printed with every failing example."""
+
+    def __repr__(self) -> str:
+        return f"{len(self)} payloads"
+
+
 @pytest.fixture(scope="session")
-def corpus(reference_data: Path) -> list[tuple[str, dict[str, Any]]]:
-    return payloads(reference_data)
+def corpus(reference_data: Path) -> Corpus:
+    return Corpus(payloads(reference_data))
 
 
-def test_every_reference_payload_is_read_or_ignored_for_a_reason(corpus: list[tuple[str, dict[str, Any]]]) -> None:
+def test_every_reference_payload_is_read_or_ignored_for_a_reason(corpus: Corpus) -> None:
     kinds: dict[str, set[str]] = {}
     for name, raw in corpus:
         got = received(raw)
@@ -310,10 +329,8 @@ def _spoilt(node: Any, at: tuple[Any, ...], junk: Any, drop: bool) -> Any:
 
 @settings(max_examples=200)
 @given(data=st.data())
-def test_a_spoilt_payload_is_read_ignored_or_unreadable(
-    corpus: list[tuple[str, dict[str, Any]]], data: st.DataObject
-) -> None:
-    _, raw = data.draw(st.sampled_from(corpus), label="payload")
+def test_a_spoilt_payload_is_read_ignored_or_unreadable(corpus: Corpus, data: st.DataObject) -> None:
+    _, raw = corpus[data.draw(st.integers(0, len(corpus) - 1), label="payload")]
     for _ in range(data.draw(st.integers(1, 3))):
         places = _places(raw)
         if not places:
@@ -481,3 +498,39 @@ def test_an_old_key_still_finds_a_moved_issue() -> None:
     Someone(here).creates("Moved")
     here.sandbox.move("WEB-1", "OPS", "ada", here.clock())
     assert SYSTEM.find(here.site, None, "WEB-1").entity.key == "OPS-1"
+
+
+# --- queries ---------------------------------------------------------------------------------------
+@pytest.mark.parametrize("flavour", ["cloud", "data-center"])
+def test_a_query_is_asked_of_the_one_issue(flavour: str) -> None:
+    here = place(flavour)
+    Someone(here).creates("Named", labels=["red"])
+    Someone(here).creates("Other", labels=["blue"])
+    event = SYSTEM.find(here.site, None, "WEB-1")
+    assert SYSTEM.matches is not None
+    later(here, minutes=3)
+    assert SYSTEM.matches(here.site, "labels = red ORDER BY key", event)
+    assert not SYSTEM.matches(here.site, "labels = blue OR labels = green", event)
+
+
+def test_a_query_about_a_fresh_issue_looks_past_the_index_where_it_can() -> None:
+    here = place("cloud", index_lag=timedelta(seconds=60))
+    Someone(here).creates("Named", labels=["red"])
+    assert SYSTEM.matches is not None
+    event = SYSTEM.find(here.site, None, "WEB-1")
+    assert SYSTEM.matches(here.site, "labels = red", event)
+    assert not SYSTEM.matches(here.site, "labels = blue", event)
+
+
+def test_a_query_about_a_fresh_issue_is_asked_again_where_the_index_may_lag() -> None:
+    here = place("data-center", index_lag=timedelta(seconds=60))
+    Someone(here).creates("Named", labels=["red"])
+    event = SYSTEM.find(here.site, None, "WEB-1")
+    assert SYSTEM.matches is not None
+    later(here, seconds=10)
+    with pytest.raises(Retryable) as caught:
+        SYSTEM.matches(here.site, "labels = red", event)
+    assert (caught.value.sent, caught.value.retry_after) == (False, timedelta(seconds=80))
+    later(here, seconds=80)
+    assert SYSTEM.matches(here.site, "labels = red", event)
+    assert not SYSTEM.matches(here.site, "labels = blue", event)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from connector.sandbox import Call
 from connector.systems.jira.sandbox import jql
@@ -32,7 +32,8 @@ class Search:
     def by_token(self, at: Asked) -> Json:
         """Answer ``/search/jql``: a token, no total, only ids unless fields are asked for."""
         sent = _sent(at)
-        found = self._found(at, str(sent.get("jql", "")), bounded=True)
+        exact = {str(one) for one in _words(sent.get("reconcileIssues"))}
+        found = self._found(at, str(sent.get("jql", "")), bounded=True, exact=exact)
         start = _offset(str(sent.get("nextPageToken") or ""))
         size = max(1, min(_number(sent.get("maxResults"), 50), self.page))
         rows = [self.shown(at, issue, sent, default="id") for issue in found[start : start + size]]
@@ -67,7 +68,7 @@ class Search:
         return shown
 
     # --- finding
-    def _found(self, at: Asked, text: str, *, bounded: bool) -> list[Issue]:
+    def _found(self, at: Asked, text: str, *, bounded: bool, exact: Collection[str] = ()) -> list[Issue]:
         seen = at.now - self.lag
         me = at.who
 
@@ -83,7 +84,7 @@ class Search:
         found = [
             issue
             for issue in self.site.issues.values()
-            if issue.created <= seen and issue.project not in hidden and query.fits(issue)
+            if (issue.created <= seen or issue.id in exact) and issue.project not in hidden and query.fits(issue)
         ]
         for name, down in reversed(query.order):
             found.sort(key=lambda issue: self._rank(issue, name, seen), reverse=down)
@@ -129,6 +130,9 @@ class Search:
         return found if isinstance(found, datetime) else str(found)
 
 
+_LISTED: Final = frozenset({"fields", "properties", "expand", "reconcileIssues"})
+
+
 def _who(site: Site, number: str) -> list[str]:
     one = site.users[number]
     return [one.id, one.login]
@@ -138,11 +142,7 @@ def _sent(at: Asked) -> Json:
     if at.call.method == "POST":
         found = at.call.json()
         return found if isinstance(found, dict) else {}
-    return {
-        name: list(values) if name in {"fields", "properties", "expand"} else values[0]
-        for name, values in at.call.query.items()
-        if values
-    }
+    return {name: list(values) if name in _LISTED else values[0] for name, values in at.call.query.items() if values}
 
 
 def _words(given: Any) -> list[str]:
