@@ -31,8 +31,7 @@ from connector.grammar_fields import (
     Wording,
     Words,
 )
-from connector.mapping import Rule
-from connector.wording import NAMES
+from connector.mapping import NAMES, Rule
 
 VOCABULARY: Final = NAMES - {"kind", "at", "actor", "entity", "change", "raw", "connector"}
 """Keys that may change: those of `connector.event.Data`."""
@@ -202,7 +201,10 @@ class OwnerSchema(Declaration):
 
     makes = Owner
     team = Name(metadata=_says("The team; must be one of the connections' `teams` where they name any."))
-    alert = Word(validate=validate.Length(1, 200), metadata=_says("Where alerts go, such as slack:#payments-oncall."))
+    alert = Word(
+        validate=validate.Length(1, 200),
+        metadata=_says("Where alerts are to go, such as slack:#payments-oncall; none are sent yet."),
+    )
 
 
 class HttpSchema(Declaration):
@@ -295,7 +297,7 @@ class ConnectorSchema(Declaration):
         )
 
 
-class CommonSchema(Declaration):
+class AnyConnectionSchema(Declaration):
     """What every connection may say, whatever its system."""
 
     system = Word(required=True, metadata=_says("The system that it is a site or account of."))
