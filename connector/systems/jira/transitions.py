@@ -27,19 +27,25 @@ def move(site: Site, target: JiraTarget, entity: Entity, status: str, fields: Js
     """
     seen: list[str] = []
     known = statuses(site, entity.scope or target.project)
-    for _step in range(_STEPS):
+    while True:
         now = _status(site, entity)
-        if _same(known, now, status):
+        if _named(now) == status.casefold():
             return bool(seen)
-        seen.append(str(now.get("name", "")).casefold())
+        seen.append(_named(now))
+        done = _category_wanted(known, status) == "done" and _category(now) == "done"
+        if done and len(seen) == 1:
+            return False
         offered = _offered(site, entity)
-        step = _direct(offered, status) or _towards(known, offered, now, status, seen)
+        step = _direct(offered, status)
+        if step is None and done:
+            return True
+        if step is None and len(seen) <= _STEPS:
+            step = _towards(known, [one for one in offered if _fillable(one, fields)], now, status, seen)
         if step is None:
             raise _stuck(now, status, offered)
         _take(site, target, entity, step, fields)
         if _leads_to(step, status):
             return True
-    raise _stuck(_status(site, entity), status, _offered(site, entity))
 
 
 def _status(site: Site, entity: Entity) -> Json:
@@ -51,10 +57,8 @@ def _category(status: Json) -> str:
     return str(member(status, "statusCategory").get("key", ""))
 
 
-def _same(known: Mapping[str, tuple[str, str]], now: Json, wanted: str) -> bool:
-    if str(now.get("name", "")).casefold() == wanted.casefold():
-        return True
-    return _category_wanted(known, wanted) == "done" and _category(now) == "done"
+def _named(status: Json) -> str:
+    return str(status.get("name", "")).casefold()
 
 
 def _category_wanted(known: Mapping[str, tuple[str, str]], wanted: str) -> str:
@@ -71,35 +75,41 @@ def _offered(site: Site, entity: Entity) -> list[Json]:
 
 
 def _leads_to(step: Json, wanted: str) -> bool:
-    return str(step["to"].get("name", "")).casefold() == wanted.casefold() or _category(step["to"]) == wanted.casefold()
+    return wanted.casefold() in {_named(step["to"]), _category(step["to"])}
 
 
 def _direct(offered: list[Json], wanted: str) -> Json | None:
     """Choose the transition into the wanted status; else, where a category was named, into that category."""
     word = wanted.casefold()
-    by_name = [one for one in offered if str(one["to"].get("name", "")).casefold() == word]
+    by_name = [one for one in offered if _named(one["to"]) == word]
     by_category = [one for one in offered if _category(one["to"]) == word]
     # Several may lead there; one without a screen to fill in is the easier way.
-    return min([*by_name] or by_category, key=lambda one: len(_asked(one)), default=None)
+    return min(by_name or by_category, key=lambda one: len(_asked(one)), default=None)
 
 
 def _towards(
-    known: Mapping[str, tuple[str, str]], offered: list[Json], now: Json, wanted: str, seen: list[str]
+    known: Mapping[str, tuple[str, str]], ways: list[Json], now: Json, wanted: str, seen: list[str]
 ) -> Json | None:
-    """Choose a step between the category the issue has and the one it shall have; None where none is."""
+    """Choose the step that comes nearest to the wanted category without leaving the way there; None if none does.
+
+    So an issue on its way between two open statuses is never closed for a moment.
+    """
     here, there = _RANK.get(_category(now)), _RANK.get(_category_wanted(known, wanted))
     if here is None or there is None:
         return None
     between = [
         one
-        for one in offered
-        if str(one["to"].get("name", "")).casefold() not in seen
-        and min(here, there) <= _RANK.get(_category(one["to"]), -1) <= max(here, there)
-        # Never through a *done* status on the way: that would close the issue for a moment.
-        and (_category(one["to"]) != "done" or here == _RANK["done"])
-        and not _asked(one)
+        for one in ways
+        if _named(one["to"]) not in seen and min(here, there) <= _RANK.get(_category(one["to"]), -1) <= max(here, there)
     ]
     return min(between, key=lambda one: abs(_RANK[_category(one["to"])] - there), default=None)
+
+
+def _fillable(step: Json, given: Json) -> bool:
+    """Tell whether everything that a transition's screen requires is at hand."""
+    return all(
+        given.get(field.id) is not None or (field.id == "resolution" and bool(field.allowed)) for field in _asked(step)
+    )
 
 
 def _asked(step: Json) -> list[Field]:

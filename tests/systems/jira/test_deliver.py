@@ -70,7 +70,7 @@ VALUES: Mapping[str, tuple[Any, Any]] = {
     "Start date": ("2026-12-01T10:00:00+01:00", "2026-12-01"),
     "Docs": (" https://acme.example/x ", "https://acme.example/x"),
     "Sprint": ("25446", 25446),
-    "Labels": (["b c", "a", "b c"], ["a", "b_c"]),
+    "Labels": (["f", "b c", "e", "a", "g", "d", "b c"], ["a", "b_c", "d", "e", "f", "g"]),
     "Components": (["backend"], [{"id": "10201"}]),
     "Fix versions": ("1.0", [{"id": "10300"}]),
     "priority": ("high", {"id": "2"}),
@@ -298,6 +298,28 @@ def test_a_status_that_the_project_lacks_is_refused_with_those_it_has() -> None:
     assert "In Review" in caught.value.fields["Status"]
 
 
+def test_an_issue_is_not_closed_on_its_way_between_open_statuses() -> None:
+    here = place()
+    here.sandbox.site.transitions = (
+        Transition("1", "Finish", frozenset({"10000", "3"}), "10002"),
+        Transition("2", "Work", frozenset({"10000"}), "3"),
+        Transition("3", "Review", frozenset({"3", "10002"}), "10001"),
+    )
+    made = created(here).entity
+    updated(here, made, Status="In Review")
+    steps = [e.detail["fields"]["status"] for e in here.sandbox.ledger.effects if e.action == "transition"]
+    assert steps == ["In Progress", "In Review"]
+
+
+def test_a_closed_status_behind_another_is_reached_through_it() -> None:
+    here = place()
+    made = created(here).entity
+    written = updated(here, made, Status={"status": "Closed", "resolution": "Fixed"})
+    assert (status(here, made), written.kept["state_reason"]) == ("Closed", "Fixed")
+    steps = [e.detail["fields"]["status"] for e in here.sandbox.ledger.effects if e.action == "transition"]
+    assert steps == ["Done", "Closed"]
+
+
 def test_a_category_names_a_status_where_the_name_is_not_known() -> None:
     here = place()
     made = created(here).entity
@@ -344,6 +366,27 @@ def test_a_lost_permission_to_read_looks_like_nothing_there() -> None:
     made = created(here).entity
     here.sandbox.deny("WEB", "bot")
     assert JIRA.read(here.site, WEB, made) is None
+
+
+def test_a_refusal_of_the_metadata_is_told_as_it_is_and_not_once_a_field() -> None:
+    here = place()
+    here.sandbox.deny("OPS", "bot")
+    with pytest.raises(Rejected) as caught:
+        JIRA.shape(here.site, JiraTarget("OPS", "Bug"), {"Summary": "x", "Severity": "Major"}, None)
+    assert (caught.value.status, caught.value.fields) == (404, {})
+
+
+def test_ids_that_jira_adds_to_a_text_make_no_difference() -> None:
+    here = place()
+    made = created(here, Description={"format": "markdown", "content": "Hello"}).entity
+    stored = here.sandbox.site.issues[made.id].values["description"].stored
+    stored["content"][0]["attrs"] = {"localId": "f00"}
+    now = JIRA.read(here.site, WEB, made)
+    assert now is not None
+    assert (
+        now["fields"]["description"]
+        == shape(here, Description={"format": "markdown", "content": "Hello"}).fields["description"]
+    )
 
 
 def test_a_concurrent_change_is_stale() -> None:

@@ -86,6 +86,11 @@ def test_the_vocabulary_holds_what_the_body_carries_and_nothing_else() -> None:
     assert "priority" not in data, "absent is not known to be empty"
 
 
+def test_the_project_is_the_one_that_the_key_begins_with() -> None:
+    event = only(received({**body(), "issue": issue_body(project={"key": "BORN"})}))
+    assert event.entity.scope == event.data["project"] == "WEB"
+
+
 def test_an_update_is_named_by_its_changelog_entry() -> None:
     items = [
         {"field": "status", "from": "1", "fromString": "To Do", "to": "3", "toString": "Done"},

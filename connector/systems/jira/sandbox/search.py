@@ -23,10 +23,15 @@ class Asked(Protocol):
 
 
 class Search:
-    """The index.  ``lag`` is how long a write stays unseen; ``page`` the most rows of a page."""
+    """The index.
+
+    ``lag`` is how long a write stays unseen; ``late`` the same for single issues, by id, which come into
+    the index out of order; ``page`` is the most rows of a page.
+    """
 
     def __init__(self, site: Site, lag: timedelta, page: int) -> None:
         self.site, self.lag, self.page = site, lag, page
+        self.late: dict[str, timedelta] = {}
 
     # --- pages
     def by_token(self, at: Asked) -> Json:
@@ -69,11 +74,13 @@ class Search:
 
     # --- finding
     def _found(self, at: Asked, text: str, *, bounded: bool, exact: Collection[str] = ()) -> list[Issue]:
-        seen = at.now - self.lag
         me = at.who
 
+        def seen(issue: Issue) -> datetime:
+            return at.now - self.late.get(issue.id, self.lag)
+
         def value(issue: Issue, name: str) -> Any:
-            return self._value(issue, name, seen)
+            return self._value(issue, name, seen(issue))
 
         query = jql.read(text, jql.Reader(at.now, self.site.zone, me, value))
         if bounded and not query.bounded:
@@ -84,10 +91,10 @@ class Search:
         found = [
             issue
             for issue in self.site.issues.values()
-            if (issue.created <= seen or issue.id in exact) and issue.project not in hidden and query.fits(issue)
+            if (issue.created <= seen(issue) or issue.id in exact) and issue.project not in hidden and query.fits(issue)
         ]
         for name, down in reversed(query.order):
-            found.sort(key=lambda issue: self._rank(issue, name, seen), reverse=down)
+            found.sort(key=lambda issue: self._rank(issue, name, seen(issue)), reverse=down)
         return found
 
     def _value(self, issue: Issue, name: str, seen: datetime) -> Any:
@@ -99,9 +106,9 @@ class Search:
                 project = site.projects[issue.project]
                 return [project.key, project.id, project.name]
             case "updated":
-                return (
-                    issue.updated if not self.lag else max((t for t in issue.times if t <= seen), default=issue.created)
-                )
+                if issue.updated <= seen:
+                    return issue.updated
+                return max((time for time in issue.times if time <= seen), default=issue.created)
             case "created":
                 return issue.created
             case "creator":
