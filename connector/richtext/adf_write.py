@@ -1,0 +1,306 @@
+"""Write the tree as an Atlassian Document Format document that Jira takes.
+
+Jira refuses a document with one wrong child or attribute as a whole, so each place is fitted to what
+the schema (npm ``@atlaskit/adf-schema`` 57.7.22) lets stand there.  Ids that the format asks for are
+counters: the same tree always gives the same document, so that documents can be compared.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from connector.richtext import fitting, plain, urls
+from connector.richtext.spans import clean, image_as_link
+from connector.richtext.tree import (
+    Block,
+    Break,
+    BulletList,
+    Card,
+    Cell,
+    CodeBlock,
+    Date,
+    Document,
+    Emoji,
+    Expand,
+    Heading,
+    Image,
+    Inline,
+    Item,
+    Kind,
+    Losses,
+    Mark,
+    Marks,
+    Mention,
+    Opaque,
+    OrderedList,
+    Panel,
+    Paragraph,
+    Quote,
+    Rule,
+    Run,
+    Status,
+    Style,
+    Table,
+    TaskList,
+    Written,
+)
+
+Json = dict[str, Any]
+
+_LISTS: Final = frozenset({BulletList, OrderedList})
+_DOC: Final = fitting.ALL
+_ITEM: Final = frozenset({Paragraph, TaskList, CodeBlock}) | _LISTS
+_QUOTE: Final = frozenset({Paragraph, CodeBlock}) | _LISTS
+_PANEL: Final = frozenset({Paragraph, Heading, CodeBlock, TaskList, Rule}) | _LISTS
+_CELL: Final = _PANEL | {Panel, Quote, Expand}
+_EXPAND: Final = _PANEL | {Panel, Quote, Table, Expand}
+_NESTED_EXPAND: Final = _PANEL | {Panel, Quote}
+
+_PANELS: Final = frozenset({"info", "note", "tip", "warning", "error", "success", "custom"})
+_SIMPLE: Final = {
+    Kind.STRONG: "strong", Kind.EM: "em", Kind.STRIKE: "strike", Kind.UNDERLINE: "underline", Kind.CODE: "code",
+}  # fmt: skip
+_STATUS: Final = re.compile(r"neutral|purple|blue|red|yellow|green|#[0-9a-fA-F]{6}")
+_HEX: Final = re.compile(r"#[0-9a-fA-F]{6}")
+_SHORT_HEX: Final = re.compile(r"#[0-9a-fA-F]{3}")
+_COLOURS: Final = {
+    "red": "#ff0000", "green": "#008000", "blue": "#0000ff", "black": "#000000", "white": "#ffffff", "gray": "#808080",
+    "grey": "#808080", "yellow": "#ffff00", "orange": "#ffa500", "purple": "#800080", "navy": "#000080",
+    "teal": "#008080", "maroon": "#800000", "olive": "#808000", "lime": "#00ff00", "aqua": "#00ffff", "cyan": "#00ffff",
+    "fuchsia": "#ff00ff", "magenta": "#ff00ff", "silver": "#c0c0c0", "brown": "#a52a2a", "pink": "#ffc0cb",
+    "darkred": "#8b0000", "darkgreen": "#006400", "darkblue": "#00008b",
+}  # fmt: skip
+"""Colour names of CSS; ADF takes only ``#rrggbb``."""
+
+
+def write(document: Document, style: Style) -> Written:
+    """Write a document as the dict that the API takes."""
+    del style  # a text in ADF pings nobody: only mention nodes do
+    writer = _Writer()
+    content = writer.blocks(document.blocks, _DOC, "not possible here")
+    return Written({"type": "doc", "version": 1, "content": content}, writer.losses.words)
+
+
+class _Writer:
+    """Carry what one document needs while it is written: its losses and a counter for ids."""
+
+    def __init__(self) -> None:
+        self.losses = Losses()
+        self._ids = 0
+
+    def local_id(self, known: str) -> str:
+        """Return the id a task came with, or the next of our own."""
+        self._ids += 1
+        return known or f"task-{self._ids}"
+
+    def blocks(self, blocks: Iterable[Block], allowed: frozenset[type], where: str) -> list[Json]:
+        """Write blocks for a place that takes ``allowed`` ones."""
+        done: list[Json] = []
+        for block in fitting.fit(blocks, allowed, self.losses, where):
+            done += self.block(block, nested=Expand in allowed and allowed is not _DOC)
+        return done
+
+    def filled(self, blocks: Iterable[Block], allowed: frozenset[type], where: str) -> list[Json]:
+        """Write blocks for a place that may not be empty."""
+        return self.blocks(blocks, allowed, where) or [{"type": "paragraph", "content": []}]
+
+    def block(self, block: Block, *, nested: bool) -> Iterator[Json]:
+        """Write one block, as several nodes where a paragraph holds pictures."""
+        match block:
+            case Paragraph(inlines):
+                yield from self.paragraph(inlines)
+            case Heading(level, inlines):
+                yield {"type": "heading", "attrs": {"level": level}, "content": self.inlines(inlines)}
+            case BulletList(items):
+                yield {"type": "bulletList", "content": [self.item(item) for item in items]}
+            case OrderedList(items, start):
+                content = [self.item(item) for item in items]
+                yield {"type": "orderedList", "attrs": {"order": start}, "content": content}
+            case TaskList(items, local_id):
+                yield self.tasks(items, local_id)
+            case CodeBlock(text, language):
+                attrs = _attrs(language=language)
+                yield {"type": "codeBlock", **attrs, "content": [{"type": "text", "text": text}] if text else []}
+            case Quote(inner):
+                content = self.filled(inner, _QUOTE, "not possible in a quote")
+                yield {"type": "blockquote", "content": content}
+            case Rule():
+                yield {"type": "rule"}
+            case Table(rows):
+                yield {"type": "table", "content": [self.row(row) for row in rows]}
+            case Panel(kind, title, inner):
+                content = self.filled(fitting.titled(title, inner), _PANEL, "not possible in a panel")
+                yield {"type": "panel", "attrs": {"panelType": kind if kind in _PANELS else "info"}, "content": content}
+            case Expand(title, inner):
+                allowed = _NESTED_EXPAND if nested else _EXPAND
+                content = self.filled(inner, allowed, "not possible in an expandable section")
+                yield {"type": "nestedExpand" if nested else "expand", "attrs": {"title": title}, "content": content}
+            case Opaque(format=known, native=native, plain=text):
+                yield from [json.loads(native)] if known == "adf" else self.paragraph((Run(text),))
+
+    def paragraph(self, inlines: Iterable[Inline]) -> Iterator[Json]:
+        """Write a paragraph; pictures on the web stand between paragraphs, as the format wants."""
+        held: list[Inline] = []
+        pictures = False
+        for inline in inlines:
+            if not (isinstance(inline, Image) and urls.is_web(inline.url)):
+                held.append(inline)
+                continue
+            if content := self.inlines(_without_outer_breaks(held)):
+                yield {"type": "paragraph", "content": content}
+            held, pictures = [], True
+            yield _picture(inline)
+        content = self.inlines(_without_outer_breaks(held) if pictures else held)
+        if content or not pictures:
+            yield {"type": "paragraph", "content": content}
+
+    def item(self, item: Item) -> Json:
+        """Write a point; editors expect it to begin with text (older schemas require it)."""
+        content = self.filled(item.blocks, _ITEM, "not possible in a list")
+        if content[0]["type"] in {"bulletList", "orderedList", "taskList"}:
+            content.insert(0, {"type": "paragraph", "content": []})
+        return {"type": "listItem", "content": content}
+
+    def tasks(self, items: tuple[Item, ...], local_id: str) -> Json:
+        """Write a task list: tasks hold inlines only, lists of tasks stand behind their task."""
+        made: Json = {"type": "taskList", "attrs": {"localId": self.local_id(local_id)}, "content": []}
+        for item in items:
+            inner = [block for block in item.blocks if isinstance(block, TaskList)]
+            rest = tuple(block for block in item.blocks if not isinstance(block, TaskList))
+            if any(not isinstance(block, Paragraph) for block in rest):
+                self.losses.add("content of a task shown as lines: a task holds text only")
+            attrs = {"localId": self.local_id(item.local_id), "state": "DONE" if item.done else "TODO"}
+            made["content"].append(
+                {"type": "taskItem", "attrs": attrs, "content": self.inlines(fitting.one_line(rest))}
+            )
+            made["content"] += [self.tasks(one.items, one.local_id) for one in inner]
+        return made
+
+    def row(self, row: tuple[Cell, ...]) -> Json:
+        """Write a row of a table."""
+        return {"type": "tableRow", "content": [self.cell(cell) for cell in row]}
+
+    def cell(self, cell: Cell) -> Json:
+        """Write a cell; spans of one are not written."""
+        return {
+            "type": "tableHeader" if cell.header else "tableCell",
+            **_attrs(colspan=_span(cell.colspan), rowspan=_span(cell.rowspan)),
+            "content": self.filled(cell.blocks, _CELL, "not possible in a table cell"),
+        }
+
+    def inlines(self, inlines: Iterable[Inline]) -> list[Json]:
+        """Write inlines, joining runs that differ in nothing; no text is empty."""
+        done: list[Json] = []
+        for inline in inlines:
+            for node in self.inline(inline):
+                last = done[-1] if done else {}
+                if node["type"] == "text" == last.get("type") and node.get("marks") == last.get("marks"):
+                    last["text"] += node["text"]
+                else:
+                    done.append(node)
+        return done
+
+    def inline(self, inline: Inline) -> Iterator[Json]:
+        """Write one inline; marks stand on text only, the schema has none elsewhere."""
+        match inline:
+            case Run(text, marks):
+                for number, line in enumerate(clean(text).split("\n")):
+                    if number:
+                        yield {"type": "hardBreak"}
+                    if line:
+                        yield self.text(line, marks)
+            case Break():
+                yield {"type": "hardBreak"}
+            case Mention(known, name):
+                yield {"type": "mention", "attrs": {"id": known, "text": f"@{name or known}"}}
+            case Emoji(short, text, known):
+                yield {"type": "emoji", **_attrs(shortName=f":{short}:", text=text, id=known)}
+            case Date(timestamp) if timestamp:
+                yield {"type": "date", "attrs": {"timestamp": timestamp}}
+            case Status(text, colour) if text:
+                known = colour if _STATUS.fullmatch(colour) else "neutral"
+                yield {"type": "status", "attrs": {"text": text, "color": known}}
+            case Card(url):
+                if urls.safe(url):
+                    yield {"type": "inlineCard", "attrs": {"url": urls.safe(url)}}
+                else:
+                    yield from self.inline(Run(url))
+            case Image(url):
+                yield from self.inline(self.named(inline) if not urls.is_web(url) else image_as_link(inline))
+            case Opaque(format="adf", native=native):
+                yield json.loads(native)
+            case Date() | Status() | Opaque():
+                yield from self.inline(Run(plain.words([inline])))
+
+    def named(self, image: Image) -> Run:
+        """Return the name of an attached picture, which this format can only show by a media id."""
+        self.losses.add("attached image shown by its name: its file is not copied along")
+        return Run(image.alt or image.url)
+
+    def text(self, text: str, marks: Marks) -> Json:
+        """Write text with the marks that may stand together: code stands with a link only."""
+        kinds = {mark.kind for mark in marks}
+        made = [known for mark in marks for known in self.mark(mark, code=Kind.CODE in kinds)]
+        return {"type": "text", "text": text, "marks": made} if made else {"type": "text", "text": text}
+
+    def mark(self, mark: Mark, *, code: bool) -> Iterator[Json]:
+        """Write one mark, or none where it cannot be."""
+        if code and mark.kind not in {Kind.CODE, Kind.LINK}:
+            return
+        match mark.kind:
+            case Kind.LINK:
+                href = urls.safe(mark.value)
+                if href:
+                    yield {"type": "link", "attrs": {"href": href}}
+                else:
+                    self.losses.add("link without its address: it is not one that may be clicked")
+            case Kind.COLOUR | Kind.BACKGROUND:
+                if known := _hex(mark.value):
+                    name = "textColor" if mark.kind is Kind.COLOUR else "backgroundColor"
+                    yield {"type": name, "attrs": {"color": known}}
+                else:
+                    self.losses.add("colour of text that Atlassian's format does not know")
+            case Kind.SUB | Kind.SUP:
+                yield {"type": "subsup", "attrs": {"type": mark.kind.value}}
+            case _:
+                yield {"type": _SIMPLE[mark.kind]}
+
+
+def _attrs(**attrs: str | int) -> Json:
+    """Return the attributes that say something, as a member to merge; none at all where none does."""
+    kept = {name: value for name, value in attrs.items() if value}
+    return {"attrs": kept} if kept else {}
+
+
+def _span(cells: int) -> int:
+    return cells if cells > 1 else 0
+
+
+def _picture(image: Image) -> Json:
+    media: Json = {"type": "media", **_attrs(type="external", url=image.url, alt=image.alt)}
+    node: Json = {"type": "mediaSingle", "attrs": {"layout": "center"}, "content": [media]}
+    href = next((mark.value for mark in image.marks if mark.kind is Kind.LINK), "")
+    return {**node, "marks": [{"type": "link", "attrs": {"href": href}}]} if urls.safe(href) else node
+
+
+def _without_outer_breaks(inlines: list[Inline]) -> list[Inline]:
+    start, end = 0, len(inlines)
+    while start < end and _is_empty(inlines[start]):
+        start += 1
+    while end > start and _is_empty(inlines[end - 1]):
+        end -= 1
+    return inlines[start:end]
+
+
+def _is_empty(inline: Inline) -> bool:
+    return isinstance(inline, Break) or (isinstance(inline, Run) and not inline.text.strip())
+
+
+def _hex(colour: str) -> str:
+    colour = colour.strip().lower()
+    if _SHORT_HEX.fullmatch(colour):
+        return "#" + "".join(letter * 2 for letter in colour[1:])
+    return colour if _HEX.fullmatch(colour) else _COLOURS.get(colour, "")

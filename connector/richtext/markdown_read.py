@@ -1,0 +1,230 @@
+"""Read GitHub Flavored Markdown, with the HTML and the alerts that GitHub renders, into the tree."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from markdown_it.token import Token
+
+from connector.richtext import html_read, plain
+from connector.richtext.markdown_inline import Inliner
+from connector.richtext.markdown_parse import parse
+from connector.richtext.spans import clean
+from connector.richtext.tree import (
+    Block,
+    Blocks,
+    Break,
+    BulletList,
+    Cell,
+    CodeBlock,
+    Document,
+    Expand,
+    Heading,
+    Inlines,
+    Item,
+    Losses,
+    OrderedList,
+    Panel,
+    Paragraph,
+    Quote,
+    Rule,
+    Run,
+    Table,
+    TaskList,
+)
+
+ALERTS: Final = {"note": "info", "tip": "tip", "important": "note", "warning": "warning", "caution": "error"}
+"""GitHub's alerts and the panels they stand for (the names are GitHub's, the pairing is ours)."""
+
+MOST_DETAILS: Final = 16
+"""Foldable sections inside each other; with the parser's own limit they keep within the tree's."""
+
+_ALERT: Final = re.compile(r"\[!(NOTE|TIP|IMPORTANT|WARNING|CAUTION)\]\s*", re.IGNORECASE)
+_TASK: Final = re.compile(r"\[([ xX])\](?: +|$)")
+
+
+def read(content: Any) -> Document:
+    """Read a str."""
+    losses = Losses()
+    text = str(content or "").replace("\r\n", "\n").replace("\r", "\n")
+    blocks = _Reader(losses).blocks(parse(text))
+    return Document(blocks, losses.words)
+
+
+@dataclass(slots=True)
+class _Frame:
+    """A ``<details>`` that is open among the blocks of one container."""
+
+    title: str = ""
+    blocks: list[Block] = field(default_factory=list)
+
+
+def _end(tokens: list[Token], start: int) -> int:
+    """Return where the token that closes the one at ``start`` stands."""
+    level = 0
+    for place in range(start, len(tokens)):
+        level += tokens[place].nesting
+        if not level:
+            return place
+    return len(tokens) - 1
+
+
+class _Reader:
+    """Build blocks of tokens."""
+
+    def __init__(self, losses: Losses) -> None:
+        self.losses = losses
+        self._open = 0
+
+    def blocks(self, tokens: list[Token]) -> Blocks:
+        """Read the tokens between the open and the close of one container."""
+        frames = [_Frame()]
+        place = 0
+        while place < len(tokens):
+            token = tokens[place]
+            end = _end(tokens, place) if token.nesting > 0 else place
+            if token.type == "html_block":
+                self.html(token.content, frames)
+            else:
+                frames[-1].blocks += self.block(token, tokens[place + 1 : end])
+            place = end + 1
+        while len(frames) > 1:
+            self.fold(frames)
+        return tuple(frames[0].blocks)
+
+    def fold(self, frames: list[_Frame]) -> None:
+        """Close the innermost ``<details>``."""
+        self._open -= 1
+        frame = frames.pop()
+        frames[-1].blocks.append(Expand(frame.title, tuple(frame.blocks)))
+
+    def block(self, token: Token, inner: list[Token]) -> list[Block]:
+        """Read one block."""
+        match token.type:
+            case "paragraph_open":
+                return [Paragraph(_inlines(inner))]
+            case "heading_open":
+                return [Heading(int(token.tag[1:]), _inlines(inner))]
+            case "bullet_list_open":
+                return [_tasked(BulletList(self.items(inner)))]
+            case "ordered_list_open":
+                return [OrderedList(self.items(inner), int(token.attrs.get("start", 1)))]
+            case "blockquote_open":
+                return [_alerted(self.blocks(inner))]
+            case "fence" | "code_block":
+                code = token.content.removesuffix("\n")
+                return [CodeBlock(code, (token.info.split() or [""])[0])]
+            case "hr":
+                return [Rule()]
+            case "table_open":
+                return [Table(tuple(_rows(inner)))]
+            case _:
+                if token.type == "too_deep":
+                    self.losses.add("content nested too deep shown as text")
+                return [Paragraph((Run(clean(token.content)),))] if token.content.strip() else []
+
+    def items(self, tokens: list[Token]) -> tuple[Item, ...]:
+        """Read the items of a list."""
+        done: list[Item] = []
+        place = 0
+        while place < len(tokens):
+            end = _end(tokens, place)
+            done.append(Item(self.blocks(tokens[place + 1 : end])))
+            place = end + 1
+        return tuple(done)
+
+    def html(self, content: str, frames: list[_Frame]) -> None:
+        """Read a block of HTML into the innermost frame; ``<details>`` opens and closes frames."""
+        inliner = Inliner()
+        place = ""
+
+        def flush() -> None:
+            inlines = _lines(inliner.take())
+            if place == "summary":
+                frames[-1].title = " ".join(plain.words(inlines).split())
+            elif inlines and place in {"h1", "h2", "h3", "h4", "h5", "h6"}:
+                frames[-1].blocks.append(Heading(int(place[1]), inlines))
+            elif inlines and place == "pre":
+                code = "".join(one.text if isinstance(one, Run) else "\n" for one in inlines)
+                frames[-1].blocks.append(CodeBlock(code.strip("\n")))
+            elif inlines:
+                frames[-1].blocks.append(Paragraph(inlines))
+
+        for piece in html_read.scan(content):
+            if isinstance(piece, str):
+                if piece.strip() or inliner.inlines:
+                    inliner.text(piece)
+            elif piece.name in {"td", "th"}:
+                inliner.inlines += [Run(" | ")] if inliner.inlines and not piece.closing else []
+            elif piece.name in html_read.BLOCKS:
+                flush()
+                place = "" if piece.closing else piece.name
+                if piece.name == "details":
+                    if not piece.closing and self._open < MOST_DETAILS:
+                        self._open += 1
+                        frames.append(_Frame())
+                    elif piece.closing and len(frames) > 1:
+                        self.fold(frames)
+                elif piece.name == "hr":
+                    frames[-1].blocks.append(Rule())
+                elif piece.name == "li" and not piece.closing:
+                    inliner.inlines.append(Run("• "))
+            else:
+                inliner.tag(piece)
+        flush()
+
+
+def _inlines(tokens: list[Token]) -> Inlines:
+    inliner = Inliner()
+    for token in tokens:
+        inliner.tokens(token.children or [])
+    return inliner.take()
+
+
+def _lines(inlines: Inlines) -> Inlines:
+    """Drop what only laid the HTML out: empty runs and breaks at both ends."""
+    done = list(inlines)
+    while done and (isinstance(done[-1], Break) or (isinstance(done[-1], Run) and not done[-1].text.strip())):
+        done.pop()
+    return tuple(done)
+
+
+def _rows(tokens: list[Token]) -> list[tuple[Cell, ...]]:
+    rows: list[list[Cell]] = []
+    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+        if token.type == "tr_open":
+            rows.append([])
+        elif token.type in {"th_open", "td_open"} and following is not None:
+            inlines = _inlines([following])
+            rows[-1].append(Cell((Paragraph(inlines),) if inlines else (), header=token.type == "th_open"))
+    return [tuple(row) for row in rows]
+
+
+def _tasked(made: BulletList) -> BulletList | TaskList:
+    """Make it a task list if every point has a box."""
+    items = [_task(item) for item in made.items]
+    tasks = tuple(item for item in items if item is not None)
+    return TaskList(tasks) if len(tasks) == len(items) else made
+
+
+def _task(item: Item) -> Item | None:
+    match item.blocks:
+        case (Paragraph((Run(text, ()), *inlines)), *blocks) if found := _TASK.match(text):
+            rest = text[found.end() :]
+            first = Paragraph((*([Run(rest)] if rest else []), *inlines))
+            return Item((first, *blocks), done=found[1] != " ")
+        case _:
+            return None
+
+
+def _alerted(blocks: Blocks) -> Quote | Panel:
+    match blocks:
+        case (Paragraph((Run(text, ()), *inlines)), *rest) if (found := _ALERT.match(text)) and (
+            found.end() == len(text) and (not inlines or isinstance(inlines[0], Break))
+        ):
+            first = (Paragraph(tuple(inlines[1:])),) if inlines[1:] else ()
+            return Panel(ALERTS[found[1].lower()], "", (*first, *rest))
+        case _:
+            return Quote(blocks)
