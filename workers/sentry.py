@@ -38,6 +38,8 @@ def start(
         include_local_variables=False,
         max_request_body_size="never",
         traces_sample_rate=None,
+        # Otherwise every outbound call would carry our trace ids to the vendors.
+        trace_propagation_targets=[],
         before_send=scrub,
         before_breadcrumb=_no_breadcrumb,
         max_breadcrumbs=0,

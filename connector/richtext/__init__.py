@@ -1,19 +1,26 @@
-"""Convert rich text between systems through one tree, saying what each cannot hold.
+"""Carry rich text from any system's format into any other's, and say what was lost on the way.
 
-``convert`` is all that systems and templates need; the codecs behind it are listed in `FORMATS`.
+>>> convert({"format": "markdown", "content": "**bold** @octocat"}, "wiki").content
+'*bold* @octocat'
+
+Every format is read into one tree (`tree`) and written from it.  Formats are ``markdown`` (GitHub's),
+``adf`` (Atlassian's documents, a dict), ``wiki`` (Jira's markup), ``mrkdwn`` (Slack's) and ``plain``.
+
+Copied text must not act: it pings nobody, closes no issue, expands no macro and opens no script, in
+any target (see `guard`).  Who *should* be pinged is said by ``people``.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from connector.event import Text
 from connector.richtext import (
     adf_read,
     adf_write,
+    cut,
     markdown_read,
     markdown_write,
     mrkdwn_read,
@@ -21,37 +28,16 @@ from connector.richtext import (
     wiki_read,
     wiki_write,
 )
-from connector.richtext import plain as plain_text
-from connector.richtext.tree import (
-    Block,
-    Blocks,
-    BulletList,
-    CodeBlock,
-    Document,
-    Expand,
-    Heading,
-    Inline,
-    Inlines,
-    Kind,
-    Mark,
-    Mention,
-    OrderedList,
-    Panel,
-    Paragraph,
-    Quote,
-    Run,
-    Style,
-    Table,
-    TaskList,
-    Written,
-)
+from connector.richtext import plain as _plain
+from connector.richtext.settle import settled
+from connector.richtext.tree import Document, Style, Written
 
-__all__ = ["FORMATS", "Codec", "Converted", "convert", "plain"]
+__all__ = ["FORMATS", "Codec", "Converted", "Document", "Style", "Written", "convert", "find_text", "plain", "size"]
 
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """How one format is read into the tree and written from it; neither raises on any content."""
+    """A format: ``read`` takes any content without raising, ``write`` gives content and losses."""
 
     read: Callable[[Any], Document]
     write: Callable[[Document, Style], Written]
@@ -62,135 +48,84 @@ FORMATS: Final[Mapping[str, Codec]] = {
     "adf": Codec(adf_read.read, adf_write.write),
     "wiki": Codec(wiki_read.read, wiki_write.write),
     "mrkdwn": Codec(mrkdwn_read.read, mrkdwn_write.write),
-    "plain": Codec(plain_text.read, plain_text.write),
+    "plain": Codec(_plain.read, _plain.write),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """Text in another format (a dict for ``adf``, else a str), and what was lost on the way, in words."""
+    """A text in its new format: ``content`` is a str, for ``adf`` a dict."""
 
     content: Any
     losses: tuple[str, ...] = ()
 
 
 def convert(
-    text: Text | str | None,
+    text: Text | None,
     to: str,
     *,
     limit: int | None = None,
     people: Callable[[str], str | None] | None = None,
     more: str = "",
+    pings: bool = False,
 ) -> Converted:
-    """Convert a text to format ``to``.
+    """Convert a text into format ``to``.
 
-    ``people`` maps a person of the source (an id) to one of the target: only then does a mention
-    stay one; otherwise it is shown as ``@Name`` and nobody is called.  The output is never longer
-    than ``limit`` (the larger of code points and UTF-16 units; for ``adf`` its text is counted): it
-    is cut between blocks or words, and ends with where the rest is (``more``, a URL).
+    ``limit`` is the most that `size` of the result may be; a longer text ends with a notice and
+    ``more``, the page where all of it is.  ``people`` maps a person's id in the source to the id (on
+    code hosts the login) in the target; who is not mapped is named without being notified.  ``pings``
+    is for texts that were written *for* the target, such as templates: what they say may act.
+    An unknown format of a text is read as plain text; an unknown ``to`` is a KeyError, our own bug.
     """
-    source = text if isinstance(text, Mapping) else {"format": "plain", "content": text or ""}
-    codec = FORMATS.get(str(source.get("format")), FORMATS["plain"])
-    document = codec.read(source.get("content"))
-    blocks = _known(document.blocks, people)
-    written = FORMATS[to].write(Document(blocks), Style())
+    codec = FORMATS[to]
+    known, content = (text["format"], text["content"]) if text else ("plain", "")
+    source = FORMATS.get(known, FORMATS["plain"]).read(content)
+    document = settled(source, known=known, to=to, people=people, pings=pings)
+    style = Style(pings=pings)
+    written = codec.write(document, style)
     losses = (*document.losses, *written.losses)
-    if limit is not None and _length(written.content) > limit:
-        written = _cut(blocks, to, limit, more)
-        losses = (*losses, *written.losses, f"text cut at {limit} characters")
+    if limit is not None and size(to, written.content) > limit:
+        words = f"text cut: it has {size(to, written.content)} characters and only {limit} fit"
+        best = cut.shortened(
+            document,
+            more,
+            lambda part: codec.write(part, style).content,
+            lambda made: size(to, made) <= limit,
+        )
+        if best is None:
+            best = cut.clipped(cut.NOTICE, limit) if to != "adf" else codec.write(Document(), style).content
+        return Converted(best, tuple(dict.fromkeys((*losses, words))))
     return Converted(written.content, tuple(dict.fromkeys(losses)))
 
 
+def size(to: str, content: Any) -> int:
+    """Return the length that a limit is compared with: UTF-16 units, never fewer than code points.
+
+    For ``adf`` it is that of the same text in wiki markup: what Jira counts there is not published,
+    and its JSON is many times longer than anything a person wrote.
+    """
+    if to == "adf":
+        return cut.units(str(wiki_write.write(adf_read.read(content), Style()).content))
+    return cut.units(str(content))
+
+
 def plain(text: Text | str | None) -> str:
-    """Return a text as plain words, for titles, conditions and templates."""
+    """Return readable plain text, for titles, templates and conditions; links show their words only."""
     if text is None or isinstance(text, str):
         return text or ""
-    codec = FORMATS.get(str(text.get("format")), FORMATS["plain"])
-    return plain_text.show(codec.read(text.get("content")).blocks).strip("\n")
+    document = FORMATS.get(text["format"], FORMATS["plain"]).read(text["content"])
+    return _plain.show(document.blocks).strip("\n")
 
 
-# --- people ------------------------------------------------------------------------------------------
-def _known(blocks: Blocks, people: Callable[[str], str | None] | None) -> Blocks:
-    """Turn mentions into those of the target, or into their names."""
-
-    def inline(one: Inline) -> Inline:
-        if not isinstance(one, Mention):
-            return one
-        there = people(one.id) if people is not None else None
-        # An Atlassian account id is known by its form; a server's user name has none of its signs.
-        return (
-            replace(one, id=there, account=":" in there or len(there) == 24)
-            if there
-            else Run(f"@{one.name or one.id}", one.marks)
-        )
-
-    return tuple(_mapped(block, lambda inlines: tuple(inline(one) for one in inlines)) for block in blocks)
-
-
-def _mapped(block: Block, change: Callable[[Inlines], Inlines]) -> Block:
-    def inside(blocks: Iterable[Block]) -> Blocks:
-        return tuple(_mapped(one, change) for one in blocks)
-
-    match block:
-        case Paragraph(inlines):
-            return Paragraph(change(inlines))
-        case Heading(level, inlines):
-            return Heading(level, change(inlines))
-        case BulletList(items) | OrderedList(items) | TaskList(items):
-            return replace(block, items=tuple(replace(item, blocks=inside(item.blocks)) for item in items))
-        case Quote(blocks) | Panel(blocks=blocks) | Expand(blocks=blocks):
-            return replace(block, blocks=inside(blocks))
-        case Table(rows):
-            return Table(tuple(tuple(replace(cell, blocks=inside(cell.blocks)) for cell in row) for row in rows))
-        case _:
-            return block
-
-
-# --- cutting -----------------------------------------------------------------------------------------
-def _length(content: object) -> int:
-    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
-    return max(len(text), len(text.encode("utf-16-le", "surrogatepass")) // 2)
-
-
-def _cut(blocks: Blocks, to: str, limit: int, more: str) -> Written:
-    """Keep as many whole blocks as fit, then as many words of the next, then say where the rest is."""
-    write = FORMATS[to].write
-
-    def made(kept: Blocks) -> Written:
-        return write(Document((*kept, _ending(more))), Style())
-
-    low, high = 0, len(blocks)
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if _length(made(blocks[:middle]).content) <= limit else (low, middle - 1)
-    whole = blocks[:low]
-    if low < len(blocks):
-        words = plain_text.show((blocks[low],))
-        least, most = 0, len(words)
-        while least < most:
-            middle = (least + most + 1) // 2
-            fits = _length(made((*whole, _part(blocks[low], words[:middle]))).content) <= limit
-            least, most = (middle, most) if fits else (least, middle - 1)
-        kept = words[:least].rpartition(" ")[0] or words[:least]
-        if kept.strip():
-            whole = (*whole, _part(blocks[low], kept))
-    found = made(whole)
-    if _length(found.content) <= limit:
-        return found
-    # Not even the ending fits: nothing but the bare sign, or nothing at all.
-    bare = write(Document((Paragraph((Run("…"),)),)), Style())
-    return bare if _length(bare.content) <= limit else write(Document(()), Style())
-
-
-def _part(block: Block, words: str) -> Block:
-    if isinstance(block, CodeBlock):
-        return CodeBlock(words, block.language)
-    return Paragraph(tuple(plain_text.line_inlines(words)))
-
-
-def _ending(more: str) -> Block:
-    said = Run("… (truncated)")
-    if not more:
-        return Paragraph((said,))
-    link = Run("full text", (Mark(Kind.LINK, more),))
-    return Paragraph((said, Run(" "), link))
+def find_text(value: Any) -> Iterator[Text]:
+    """Yield every `Text` in a JSON value (an event's data, a mapping's result), at any depth."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, Mapping):
+            if isinstance(one.get("format"), str) and one["format"] in FORMATS and "content" in one:
+                yield {"format": one["format"], "content": one["content"]}
+            else:
+                left += one.values()
+        elif isinstance(one, list | tuple):
+            left += reversed(one)

@@ -52,7 +52,8 @@ _MARKS: Final = {
     "strong": Kind.STRONG, "em": Kind.EM, "strike": Kind.STRIKE, "underline": Kind.UNDERLINE, "code": Kind.CODE,
 }  # fmt: skip
 _INLINE: Final = frozenset(
-    {"text", "hardBreak", "mention", "emoji", "date", "status", "inlineCard", "placeholder", "inlineExtension", "mediaInline"}
+    {"text", "hardBreak", "mention", "emoji", "date", "status", "inlineCard", "placeholder", "inlineExtension"}
+    | {"mediaInline"}
 )  # fmt: skip
 _LAYOUT: Final = frozenset({"alignment", "indentation", "breakout", "fontSize"})
 MOST_SPAN: Final = 100

@@ -27,7 +27,8 @@ BY_NAME: Final = {
     "rotating_light": "🚨", "red_circle": "🔴", "large_blue_circle": "🔵", "large_green_circle": "🟢",
     "large_yellow_circle": "🟡", "heavy_plus_sign": "➕", "heavy_minus_sign": "➖", "arrow_right": "➡",
     "arrow_left": "⬅", "arrow_up": "⬆", "arrow_down": "⬇", "recycle": "♻", "100": "💯", "coffee": "☕", "beers": "🍻",
-    "triangular_flag_on_post": "🚩", "ship": "🚢", "lady_beetle": "🐞", "skull": "💀", "ghost": "👻", "robot_face": "🤖",
+    "triangular_flag_on_post": "🚩", "ship": "🚢", "lady_beetle": "🐞", "skull": "💀", "ghost": "👻",
+    "robot_face": "🤖",
 }  # fmt: skip
 
 SHORT: Final = re.compile(r":([a-z0-9_+\-]{1,40}):")

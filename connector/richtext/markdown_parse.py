@@ -48,7 +48,7 @@ class _Blocks(ParserBlock):
             super().tokenize(state, startLine, endLine)
             return
         token = state.push("too_deep", "", 0)
-        token.content = state.getLines(startLine, endLine, state.blkIndent, False).strip()
+        token.content = state.getLines(startLine, endLine, state.blkIndent, keepLastLF=False).strip()
         state.line = endLine
 
 

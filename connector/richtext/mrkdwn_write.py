@@ -100,7 +100,10 @@ class _Writer:
                 sign = _PANELS.get(block.kind)
                 title: Inlines = fitting.bold((Run(block.title),)) if block.title.strip() else ()
                 head: Inlines = (Emoji(sign), Run(" "), *title) if sign else title
-                yield Quote((*((Paragraph(head),) if head else ()), *block.blocks))
+                inner = block.blocks
+                if head and not title and inner and isinstance(inner[0], Paragraph):
+                    head, inner = (*head, *inner[0].inlines), inner[1:]
+                yield Quote((*((Paragraph(head),) if head else ()), *inner))
             else:
                 yield block
 

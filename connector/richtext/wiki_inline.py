@@ -42,6 +42,7 @@ _TOKEN: Final = re.compile(
     r"|\\(?P<escaped>[!-/:-@\[-`{-~])"
     r"|(?P<entity>&(?:#[0-9]{1,7}|[a-z]{2,8});)"
     r"|\{\{(?P<code>(?:[^{}\n\\]|\\.|\{(?!\{)|\}(?!\}))+?)\}\}(?!\})"
+    r"|\{(?P<forced>\?\?|[*_\-+^~])\}"
     r"|\{color:(?P<colour>[^{}\n]{1,40})\}|(?P<colour_end>\{color\})"
     r"|\{status(?P<status>:[^{}\n]{0,200})?\}|(?P<anchor>\{anchor(?::[^{}\n]{0,200})?\})"
     r"|\[(?P<link>(?:[^\[\]\n\\]|\\.){1,4000})\]"
@@ -133,6 +134,9 @@ def _atom(found: re.Match[str], before: str, after: str, line: str) -> _Atom | t
             return Run(html.unescape(value))
         case "code":
             return Run(unescaped(value), (Mark(Kind.CODE),)) if value.strip() else None
+        case "forced":
+            # Jira's own editor writes {*}bold{*} where the sign alone would not count.
+            return Sign(found[0], SIGNS[value], opens=True, closes=True)
         case "colour" | "colour_end":
             return _Colour(_colour(value) if found["colour"] else "")
         case "status":
@@ -140,7 +144,7 @@ def _atom(found: re.Match[str], before: str, after: str, line: str) -> _Atom | t
         case "anchor":
             return ()
         case "link":
-            return _link(value)
+            return link(value)
         case "image" | "picture":
             return None if word else _image(found["picture"])
         case "emoticon":
@@ -180,7 +184,19 @@ def _status(options: str) -> Status | None:
 
 
 def _image(name: str) -> Image | None:
-    return Image(name, name) if urls.is_web(name) or _PICTURE.fullmatch(name) else None
+    return Image(name, name) if is_picture(name) else None
+
+
+def is_picture(name: str) -> bool:
+    """Tell the address or the file name of a picture: anything else between two ``!`` is text."""
+    if any(letter in name for letter in "!|[]{}\n") or name[:1].isspace():
+        return False
+    return bool(name) and (urls.is_web(name) or _PICTURE.fullmatch(name) is not None)
+
+
+def is_link(href: str) -> bool:
+    """Tell an address that square brackets make a link of."""
+    return _LINK.match(href) is not None and not any(letter.isspace() for letter in href)
 
 
 def _emoticon(sign: str) -> Emoji:
@@ -188,7 +204,7 @@ def _emoticon(sign: str) -> Emoji:
     return Emoji(short, emoji.BY_NAME[short])
 
 
-def _link(body: str) -> tuple[_Atom, ...] | None:
+def link(body: str) -> tuple[_Atom, ...] | None:
     """Read what stands in square brackets: a person, an attachment, a link with or without words."""
     words, _, target = body.rpartition("|")
     if target.strip().lower() in _CARDS and words:
@@ -203,7 +219,7 @@ def _link(body: str) -> tuple[_Atom, ...] | None:
     if target.startswith("^") and len(target) > 1:
         return (Run(unescaped(words) or target[1:], (Mark(Kind.LINK, target[1:]),)),)
     href = unescaped(target)
-    if not (_LINK.match(href) or (words and _MAIL.fullmatch(href))) or any(letter.isspace() for letter in href):
+    if not is_link(href) and not (words and _MAIL.fullmatch(href)):
         return None
     href = f"https://{href}" if href.lower().startswith("www.") else href
     bare = href.removeprefix("mailto:")
