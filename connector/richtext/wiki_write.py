@@ -137,9 +137,7 @@ class _Writer:
         """Write a table: headers between double bars."""
         if any(not isinstance(block, Paragraph) for row in table.rows for cell in row for block in cell.blocks):
             self.losses.add("content of table cells shown as lines")
-        return "\n".join(
-            self.row(row) for row in fitting.spread(table, self.losses, "wiki markup cannot merge them")
-        )
+        return "\n".join(self.row(row) for row in fitting.spread(table, self.losses, "wiki markup cannot merge them"))
 
     def row(self, row: list[Cell]) -> str:
         """Write a row."""
