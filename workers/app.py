@@ -85,7 +85,7 @@ def tell_flower(connector: Connector, delivery: str, fields: Mapping[str, str]) 
         with app.events.default_dispatcher(hostname="connector@dead-letters") as dispatcher:
             common = {"uuid": delivery, "name": connector.name}
             dispatcher.send("task-received", **common, args="()", kwargs="{}", retries=0, eta=None, expires=None)
-            dispatcher.send("task-started", **common, pid=os.getpid())
+            dispatcher.send("task-started", **common)
             dispatcher.send(
                 "task-failed",
                 **common,

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from math import ceil
 from typing import Final
 
 from connector.errors import ConnectorError, RateLimited, Scope
@@ -112,6 +113,7 @@ def _applies(limit: Limit, request: Request) -> bool:
 
 
 def _bucket(limit: Limit, request: Request) -> Bucket:
+    # Whole microseconds: a double holds today's time in microseconds with hardly a fraction to spare.
     # Without a burst of its own a limit is a window: a tenth of it may come at once, and the steady rate
     # leaves room for that, so that no window ever holds more than the amount.
     burst = limit.burst or max(1, limit.amount // 10)
@@ -120,7 +122,7 @@ def _bucket(limit: Limit, request: Request) -> Bucket:
     if limit.endpoint == "entity" or limit.entity:
         name += f":{request.entity}"
     return Bucket(
-        name, limit.per / timedelta(microseconds=1) / steady, burst, request.cost if limit.unit == "points" else 1
+        name, ceil(limit.per / timedelta(microseconds=1) / steady), burst, request.cost if limit.unit == "points" else 1
     )
 
 

@@ -18,7 +18,7 @@ class Bucket:
     """One limit as GCRA sees it: ``gap`` microseconds a unit, ``burst`` units at once, ``cost`` units a call."""
 
     name: str
-    gap: float
+    gap: int
     burst: int
     cost: int = 1
 
