@@ -46,6 +46,15 @@ def taken(one: Limiter, request: Request = POST, most: int = 1000) -> int:
     return most
 
 
+def asked(one: Limiter) -> int:
+    """Take a token, or return how many ms to wait for one."""
+    try:
+        one.take(POST)
+    except RateLimited as refused:
+        return max(1, int((refused.retry_after or SECOND).total_seconds() * 1000))
+    return 0
+
+
 @pytest.mark.parametrize(
     ("amount", "per"), [(10, SECOND), (7, SECOND), (3, SECOND), (80, MINUTE), (1, SECOND), (333, MINUTE)]
 )

@@ -199,6 +199,11 @@ class Stage:
             self.served.add(name, build(webhook_secret=self.secret, url=self.served.url(name), **people))
         self.served.__enter__()
 
+    def state(self, system: str) -> Any:
+        """Return what a sandbox holds now; nobody changes it meanwhile."""
+        with self.served.locks[system]:
+            return self.served.sandboxes[system].state()
+
     def person(self, system: str, name: str) -> Person:
         """Return somebody who acts in a sandbox."""
         tokens = {

@@ -153,7 +153,7 @@ class Story:
     def jira_key(self, key: str) -> str:
         """Return the Jira issue of a GitHub issue, "" while there is none."""
         title = self.told.titles.get(key)
-        for issue_key, issue in self.stage.served.sandboxes["jira"].state().items():
+        for issue_key, issue in self.stage.state("jira").items():
             if issue["fields"]["summary"] == title:
                 return str(issue_key)
         return ""
@@ -184,7 +184,7 @@ class Story:
         self._people["bob"]("POST", f"/repos/{repository}/issues/{number_text}/labels", {"labels": ["bug", "p1"]})
         self.told.titles[late] = next(
             i["title"]
-            for i in self.stage.served.sandboxes["github"].state()["repositories"][repository]["issues"]
+            for i in self.stage.state("github")["repositories"][repository]["issues"]
             if i["key"] == late
         )
         self.say("an issue is labelled later: it is taken then")
