@@ -265,7 +265,8 @@ def test_done_is_done_under_any_name() -> None:
     updated(here, made, Status="Done")
     Someone(here).moves_to(made.id, "51")
     assert status(here, made) == "Closed"
-    updated(here, made, Status="Done")
+    here.sandbox.site.transitions = (Transition("1", "Back to done", frozenset({"6"}), "10002"),)
+    assert updated(here, made, Status="Done").fresh is False
     assert status(here, made) == "Closed"
 
 
@@ -311,11 +312,20 @@ def test_an_issue_is_not_closed_on_its_way_between_open_statuses() -> None:
     assert steps == ["In Progress", "In Review"]
 
 
-def test_a_closed_status_behind_another_is_reached_through_it() -> None:
+def test_done_is_near_enough_where_the_very_status_cannot_be_reached() -> None:
+    here = place()
+    here.sandbox.site.transitions = (Transition("1", "Finish", frozenset({"10000"}), "10002", ("resolution",)),)
+    made = created(here).entity
+    assert updated(here, made, Status="Closed").fresh is True
+    assert status(here, made) == "Done"
+
+
+@pytest.mark.parametrize(("resolution", "kept"), [("Fixed", "Fixed"), (None, "Done")])
+def test_a_closed_status_behind_another_is_reached_through_it(resolution: str | None, kept: str) -> None:
     here = place()
     made = created(here).entity
-    written = updated(here, made, Status={"status": "Closed", "resolution": "Fixed"})
-    assert (status(here, made), written.kept["state_reason"]) == ("Closed", "Fixed")
+    written = updated(here, made, Status={"status": "Closed", "resolution": resolution})
+    assert (status(here, made), written.kept["state_reason"]) == ("Closed", kept)
     steps = [e.detail["fields"]["status"] for e in here.sandbox.ledger.effects if e.action == "transition"]
     assert steps == ["Done", "Closed"]
 

@@ -110,6 +110,12 @@ def test_an_update_is_named_by_its_changelog_entry() -> None:
     }
 
 
+def test_a_changelog_of_strange_values_is_carried_as_it_is() -> None:
+    items = [{"field": "Odd", "from": [1], "fromString": [], "to": {}, "toString": {"a": 1}}, "no item", {"field": 7}]
+    event = only(received(body(changelog={"id": 5, "items": items})))
+    assert event.change == {"Odd": {"from": [], "to": {"a": 1}}}
+
+
 def test_without_a_changelog_the_state_itself_names_the_update() -> None:
     first, again = only(received(body())), only(received(body()))
     other = only(received({**body(), "issue": issue_body(summary="Other")}))
@@ -233,6 +239,7 @@ def test_what_is_no_issue_or_comment_is_ignored_with_a_reason(name: str) -> None
         {"issue": {"id": True, "fields": {}}},
         {"issue": {"id": "1", "key": "WEB-1", "fields": []}},
         {"changelog": "no"},
+        {"issue": {"id": "1", "key": "WEB-1", "fields": {"description": [7]}}},
         {"webhookEvent": {"a": 1}},
         {"issue": {"id": "1", "key": "WEB-1", "fields": {"description": 7}}},
         {"issue": {"id": "1", "key": "WEB-1", "fields": {}}, "timestamp": "yesterday"},

@@ -7,7 +7,7 @@ written.  Cloud serves v3 (ADF) and v2 (wiki markup) of the same text, as the re
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
@@ -211,7 +211,7 @@ class Site:
                 "total": len(rows),
                 "startAt": 0,
             }
-        direct = {
+        direct: dict[str, Callable[[], Any]] = {
             "project": lambda: self.project(issue.project, api),
             "issuetype": lambda: self.type(issue.values["issuetype"], api),
             "status": lambda: self.status(self.statuses[issue.values["status"]], api),
