@@ -16,8 +16,9 @@ from connector.link import EffectKey, Link, Marker, effect_key
 from connector.mapping import Mapped, Rule
 from connector.system import Action, Change, Shaped
 
-UNRELATED: Final = "unrelated"
-"""In a link's ``extra``: the target was created, but does not show its source yet."""
+UNFINISHED: Final = "unfinished"
+"""In a link's ``extra``: the target was created, but what a create cannot carry (a status, the relation to its
+source) is still to come.  A crash in between must not leave it so for ever."""
 
 STAMPS: Final = "stamps"
 """In a link's ``extra``: per key of ``kept``, the delivery that left it there."""
@@ -163,7 +164,7 @@ def plan(connector: Connector, event: Event, known: Known, tools: Tools, *, inst
         create=known.link is None,
         adopt=echo,
         appends=appends,
-        relation=relation_of(event) if connector.relates and _unrelated(known.link) else {},
+        relation=relation_of(event) if connector.relates and _unfinished(known.link) else {},
         absent=mapped.absent if mapped is not None else {},
         losses=mapped.losses if mapped is not None else (),
     )
@@ -172,8 +173,8 @@ def plan(connector: Connector, event: Event, known: Known, tools: Tools, *, inst
     return found
 
 
-def _unrelated(link: Link | None) -> bool:
-    return link is None or bool(link.extra.get(UNRELATED))
+def _unfinished(link: Link | None) -> bool:
+    return link is None or bool(link.extra.get(UNFINISHED))
 
 
 def echoes(event: Event, kept: Mapping[str, Any]) -> bool:
@@ -189,7 +190,7 @@ def echoes(event: Event, kept: Mapping[str, Any]) -> bool:
 
 def _state(connector: Connector, event: Event, known: Known, view: Mapping[str, Any], tools: Tools) -> Mapped | None:
     # A comment carries its issue: where that is not linked yet, it is created first.
-    if not connector.mapping or not (event.kind.is_state or (event.kind.is_append and known.link is None)):
+    if not connector.mapping or not (event.kind.is_state or (event.kind.is_append and _unfinished(known.link))):
         return None
     return tools.apply(connector.mapping, view)
 

@@ -13,7 +13,7 @@ from connector.errors import Rejected
 from connector.event import Entity, Event
 from connector.link import Link
 from connector.planning import (
-    UNRELATED,
+    UNFINISHED,
     Append,
     Known,
     Plan,
@@ -187,8 +187,12 @@ class Attempt:
     def _bring_state(self, wanted: Plan) -> None:
         if wanted.wanted is not None:
             self._bring_fields(wanted, wanted.wanted)
-        if wanted.relation and self.link is not None:
-            self._relate(wanted.relation, self.link)
+        if self.link is None or self.connector.mode is Mode.SHADOW:
+            return
+        if wanted.relation:
+            self._relate(wanted.relation, target_entity(self.link))
+        if self.link.extra.get(UNFINISHED):
+            self._remember(replace(self.link, extra={k: v for k, v in self.link.extra.items() if k != UNFINISHED}))
 
     def _bring_fields(self, wanted: Plan, values: Mapping[str, Any]) -> None:
         entity = target_entity(self.link) if self.link else None
@@ -220,8 +224,7 @@ class Attempt:
             source_key=source.key,
             source_url=source.url,
             source_scope=source.scope,
-            # Noted until it is done: a crash in between must not leave the two unrelated for ever.
-            extra={UNRELATED: True} if wanted.relation else {},
+            extra={UNFINISHED: True} if later or wanted.relation else {},
         )
         self._remember(based(link, change.fields, written.kept, self.letter.id))
         if later:
@@ -237,12 +240,9 @@ class Attempt:
         if written is not None:
             self._remember(based(_renamed(self.link, written.entity), fields, written.kept, self.letter.id))
 
-    def _relate(self, relation: Mapping[str, Any], link: Link) -> None:
-        entity = target_entity(link)
+    def _relate(self, relation: Mapping[str, Any], entity: Entity) -> None:
         marker = marker_for(self.connector, self.event, self.config.instance, Action.RELATE, entity.ref)
-        change = Change(Action.RELATE, marker.effect, marker, entity=entity, relation=relation)
-        if self._write(change, None) is not None and link.extra.get(UNRELATED):
-            self._remember(replace(link, extra={k: v for k, v in link.extra.items() if k != UNRELATED}))
+        self._write(Change(Action.RELATE, marker.effect, marker, entity=entity, relation=relation), None)
 
     def _refer(self, key: str, wanted: Plan) -> None:
         """A pull request names an issue: show it there and move the issue along."""

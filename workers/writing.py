@@ -64,6 +64,8 @@ class Pen:
             if found is not None:
                 return self._done(change, found), True
             self._announce(change, resend=True)
+            # Where the target holds it already, it was the earlier send that brought it.
+            return self._done(change, self._send(change)), True
         written = self._send(change)
         return self._done(change, written), written.fresh
 

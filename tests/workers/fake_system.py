@@ -158,15 +158,21 @@ class Fake:
                 return self._note(change, Written(item.entity, str(self.number)), "add comment", body=change.body)
             case Action.EDIT_COMMENT:
                 item = self._item(change)
+                if item.comments.get(change.remote) == change.body:
+                    return Written(item.entity, change.remote, fresh=False)
                 item.comments[change.remote] = change.body
                 return self._note(change, Written(item.entity, change.remote), "set comment", body=change.body)
             case Action.DELETE_COMMENT:
                 item = self._item(change)
-                item.comments.pop(change.remote, None)
+                if item.comments.pop(change.remote, None) is None:
+                    return Written(item.entity, change.remote, fresh=False)
                 return self._note(change, Written(item.entity, change.remote), "delete comment")
             case Action.RELATE:
                 item = self._item(change)
-                item.relations[str(change.relation["url"])] = dict(change.relation)
+                url = str(change.relation["url"])
+                if item.relations.get(url) == change.relation:
+                    return Written(item.entity, fresh=False)
+                item.relations[url] = dict(change.relation)
                 return self._note(change, Written(item.entity), "set relation")
 
     def _item(self, change: Change) -> Item:
