@@ -10,7 +10,7 @@ import orjson
 
 from connector.config import Config, Connector, Mode
 from connector.errors import Rejected
-from connector.event import Entity, Event
+from connector.event import Entity, Event, Kind
 from connector.link import Link
 from connector.planning import (
     UNFINISHED,
@@ -102,7 +102,13 @@ class Attempt:
         known = self._know()
         event = self._read_again(known)
         if event is None:
+            if self.event.kind is Kind.ISSUE_DELETED:
+                return Result("skipped", "its source says that it is not deleted")
             return Result("skipped", "gone at its source")
+        # Only now is it certain where the item belongs: a webhook may name a comment and no project.
+        reason = self.source.selects(self.connector.source.settings, event) if event is not self.event else ""
+        if reason:
+            return Result("skipped", f"filtered: {reason}")
         self.event = event
         wanted = plan(
             self.connector,
