@@ -103,7 +103,7 @@ class Bench:
     transport: Direct
 
 
-def bench(
+def bench(  # noqa: PLR0917 - a builder for tests, called with a few of these
     system: System,
     sandbox: Sandbox,
     connection: Mapping[str, Any],
