@@ -183,9 +183,7 @@ class Story:
         repository, _, number_text = late.partition("#")
         self._people["bob"]("POST", f"/repos/{repository}/issues/{number_text}/labels", {"labels": ["bug", "p1"]})
         self.told.titles[late] = next(
-            i["title"]
-            for i in self.stage.state("github")["repositories"][repository]["issues"]
-            if i["key"] == late
+            i["title"] for i in self.stage.state("github")["repositories"][repository]["issues"] if i["key"] == late
         )
         self.say("an issue is labelled later: it is taken then")
         yield from self._wait_for(lambda: self.jira_key(keys[0]) and self.jira_key(keys[1]), 20)
