@@ -22,7 +22,6 @@ MOST: Final = 500_000
 
 _BOM: Final = b"\xef\xbb\xbf"
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"{}[]"))
-_OPENS: Final = re.compile(rb"[\[{]{%d}" % (DEEPEST + 1))
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 # A pair, half a pair, any other escape: in this order, so that an escaped backslash never starts a match.
 _ESCAPE: Final = re.compile(
@@ -68,8 +67,6 @@ def _too_deep(body: bytes) -> bool:
     """Tell whether brackets nest too deeply, without recursion: take away innermost pairs, layer by layer."""
     brackets = _structure(body).translate(None, _NOT_BRACKETS)
     for _ in range(DEEPEST):
-        if _OPENS.search(brackets):
-            return True
         inner = brackets.replace(b"{}", b"").replace(b"[]", b"")
         if len(inner) == len(brackets):
             # Empty: shallow enough.  Not empty: brackets that match nothing, the parser will say so.

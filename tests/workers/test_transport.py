@@ -22,7 +22,7 @@ from tests.workers.peers import Certificates, Peer, answer, certificates
 from workers.addresses import Guard
 from workers.logs import redact
 from workers.transport import LARGEST, Refused, Transport, Unlimited, retry_after
-from workers.wire import Hop
+from workers.wire import Hop, _check_peer, tls
 
 READ = Request("GET", "/thing")
 WRITE = Request("POST", "/thing", json={"a": 1})
@@ -127,6 +127,22 @@ def test_a_write_on_a_connection_that_had_gone_idle_is_unknown() -> None:
         with pytest.raises(Retryable) as raised:
             send(WRITE)
         assert raised.value.sent is True
+        assert len(peer.seen) == 2
+
+
+def test_a_read_that_timed_out_is_not_asked_again() -> None:
+    def once(peer: Peer, sock: socket.socket, _request: bytes) -> bool:
+        if len(peer.seen) > 1:
+            return not peer.over.wait(5)
+        sock.sendall(answer())
+        return True
+
+    with Peer(once) as peer:
+        send = transport(peer.url, read=0.2)
+        send(READ)
+        with pytest.raises(Retryable) as raised:
+            send(READ)
+        assert raised.value.cause == "timeout"
         assert len(peer.seen) == 2
 
 
@@ -323,6 +339,12 @@ def test_a_flood_that_never_becomes_a_body_is_cut(flood: tuple[bytes, int]) -> N
         with pytest.raises(ConnectorError):
             transport(peer.url, total=10)(READ)
         assert time.monotonic() - began < 5
+
+
+def test_interim_answers_without_end_are_cut_at_the_cap_not_at_the_deadline() -> None:
+    with Peer(endless(b"HTTP/1.1 100 Continue\r\n\r\n" * 40_000, 100)) as peer, pytest.raises(Rejected) as raised:
+        transport(peer.url)(READ)
+    assert raised.value.cause == "too_large"
 
 
 # --- where it may go -----------------------------------------------------------------------------------
@@ -533,6 +555,20 @@ def test_a_target_that_does_not_prove_itself_gets_no_byte(wrong: str, authority:
         assert peer.seen == []
     assert raised.value.sent is False
     assert raised.value.cause in {"tls", "reset"}
+
+
+def test_a_private_authority_is_the_only_one_and_old_tls_is_never_offered(authority: Certificates) -> None:
+    with Peer(answer(), tls=authority.server()) as peer:
+        transport(peer.url, ca_file=authority.ca_file)(READ)
+    assert len(tls(authority.ca_file).get_ca_certs()) == 1
+    assert tls("").minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+def test_a_socket_that_reached_another_peer_than_the_checked_one_is_refused() -> None:
+    with Peer(answer()) as peer, socket.create_connection(("127.0.0.1", peer.port)) as opened:
+        _check_peer(opened, "127.0.0.1")
+        with pytest.raises(OSError, match="instead of"):
+            _check_peer(opened, "140.82.121.3")
 
 
 def test_verification_can_nowhere_be_switched_off() -> None:
