@@ -91,6 +91,11 @@ def compile_condition(text: str) -> Callable[[Mapping[str, Any]], bool]:
     return true
 
 
+def heads(text: str) -> frozenset[str]:
+    """Return the names that an expression starts from: ``labels`` and ``state`` for ``labels[0] || state``."""
+    return frozenset(path[0] for path in _roots(_parsed(text)))
+
+
 def _plain(path: tuple[str, ...]) -> Read:
     if len(path) == 1:
         (only,) = path

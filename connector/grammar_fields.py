@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate
 
-from connector.declare import Duration, Known, OneOrMany, Word
+from connector.declare import Duration, Known, OneOrMany, Word, near
 from connector.event import Kind
-from connector.expression import compile_read
-from connector.mapping import Step
+from connector.expression import compile_read, heads
+from connector.mapping import NAMES, Step
 from connector.transforms.steps import pattern_of
 from connector.wording import compile_wording
 
@@ -35,7 +35,14 @@ class Expression(Word):
     """A path (``raw.issue.milestone.title``) or any other JMESPath expression over the event."""
 
     def __init__(self, **kw: Any) -> None:
-        super().__init__(validate=_checked(compile_read), **kw)
+        super().__init__(validate=_checked(_check_expression), **kw)
+
+
+def _check_expression(text: str) -> None:
+    """Refuse also what nobody fills: ``titel`` would leave its field alone for ever, and say nothing."""
+    compile_read(text)
+    for name in sorted(heads(text) - NAMES):
+        raise ValueError(f"there is no {name!r}{near(name, NAMES)} (fields of the vendor are below raw)")
 
 
 class Wording(Word):

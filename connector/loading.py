@@ -22,7 +22,7 @@ from connector.documents import Document, Path, Place, written
 from connector.errors import ConfigError, Problem
 from connector.event import Kind
 from connector.gathering import Gathered, gathered
-from connector.grammar import CommonSchema, ConnectorSchema, Declared
+from connector.grammar import AnyConnectionSchema, ConnectorSchema, Declared
 from connector.grammar_fields import Kinds, Steps
 
 MOST_CONNECTORS: Final = 2_000
@@ -156,9 +156,9 @@ class _Loading:
             self.wrong(document, (), "must be a mapping (key: value)")
             return
         before = len(self.problems)
-        own = {key: value for key, value in document.value.items() if key not in _COMMON}
-        common = {key: value for key, value in document.value.items() if key in _COMMON}
-        general = self.checked(CommonSchema(), document, (), common)
+        own = {key: value for key, value in document.value.items() if key not in _SHARED}
+        common = {key: value for key, value in document.value.items() if key in _SHARED}
+        general = self.checked(AnyConnectionSchema(), document, (), common)
         system = self.systems.get(str(common.get("system")))
         if system is None:
             if isinstance(common.get("system"), str):
@@ -291,7 +291,7 @@ def _loaded(one: fields.Field[Any], given: Any) -> Any:
         return None
 
 
-_COMMON: Final = frozenset(CommonSchema().fields)
+_SHARED: Final = frozenset(AnyConnectionSchema().fields)
 
 
 def _digest(found: Gathered) -> str:

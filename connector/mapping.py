@@ -20,7 +20,17 @@ from connector.event import Event
 from connector.expression import MISSING, Read, compile_condition, compile_read
 from connector.lookup import Known, Left, Part, Run, looking_up, looking_up_people, taking_first
 
-__all__ = ["MISSING", "Mapped", "Render", "Rule", "Step", "apply", "compile_rules", "view"]
+__all__ = ["MISSING", "NAMES", "Mapped", "Render", "Rule", "Step", "apply", "compile_rules", "view"]
+
+NAMES: Final = frozenset(
+    {
+        *("title", "body", "state", "state_category", "state_reason", "labels", "assignee", "assignees"),
+        *("reporter", "priority", "type", "milestone", "project", "key", "number", "url", "created"),
+        *("updated", "merged", "draft", "branch", "due", "comment"),
+        *("kind", "at", "actor", "entity", "change", "raw", "connector"),
+    }
+)
+"""What expressions and templates may speak of: the vocabulary of `connector.event` and what `view` adds."""
 
 Render = Callable[[str, Mapping[str, Any]], Any]
 """Renders a template over a view into a `Text`; raises `Rejected`."""

@@ -59,7 +59,7 @@ def reference(systems: Mapping[str, Speaks]) -> str:
     parts = ["# Configuration reference\n\nGenerated from the declarations; do not edit.\n"]
     parts.extend(_section("A connector", grammar.ConnectorSchema()))
     parts.extend(_section("A field of `mapping:`", grammar.RuleSchema()))
-    parts.extend(_section("A connection", grammar.CommonSchema()))
+    parts.extend(_section("A connection", grammar.AnyConnectionSchema()))
     for system in systems.values():
         parts.extend(_section(f"A connection to {system.title}", system.connection()))
         if system.source is not None:
@@ -71,7 +71,7 @@ def reference(systems: Mapping[str, Speaks]) -> str:
 
 # --- JSON Schema -------------------------------------------------------------------------------------
 def _connection(name: str, system: Speaks) -> dict[str, Any]:
-    common = _object(grammar.CommonSchema())
+    common = _object(grammar.AnyConnectionSchema())
     own = _object(system.connection())
     properties = {**common["properties"], **own["properties"], "system": {"const": name}}
     return {

@@ -26,6 +26,7 @@ from connector import richtext
 from connector.declare import near
 from connector.errors import Rejected
 from connector.event import Text
+from connector.mapping import NAMES
 from connector.markdown import Safe, escaped
 from connector.wording_filters import FILTERS, Room, shown, url_of
 
@@ -34,16 +35,6 @@ LIMIT: Final = 20_000
 
 MOST_CHARACTERS: Final = 10_000
 MOST_HEIGHT: Final = 60
-
-NAMES: Final = frozenset(
-    {
-        *("title", "body", "state", "state_category", "state_reason", "labels", "assignee", "assignees"),
-        *("reporter", "priority", "type", "milestone", "project", "key", "number", "url", "created"),
-        *("updated", "merged", "draft", "branch", "due", "comment"),
-        *("kind", "at", "actor", "entity", "change", "raw", "connector"),
-    }
-)
-"""What a template may speak of: the vocabulary of `connector.event` and what `mapping.view` adds."""
 
 _ALLOWED: Final = (
     *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.Getattr, nodes.Getitem),

@@ -56,7 +56,6 @@ poll: off
 concurrency: 64
 attempts: 1
 on_dead: block
-first_hour: 100
 """
     )
     assert (bugs.uid, bugs.owner.team, bugs.owner.alert, bugs.mode) == ("first", "web", "slack:#web", Mode.SHADOW)
@@ -71,7 +70,7 @@ first_hour: 100
     assert bugs.references is not None
     assert (bugs.references.fields, bugs.references.status) == (("title", "body"), {"merged": "Done"})
     assert (bugs.expire, bugs.poll_every) == ({"message": timedelta(hours=24)}, timedelta(0))
-    assert (bugs.concurrency, bugs.attempts, bugs.on_dead, bugs.first_hour) == (64, 1, "block", 100)
+    assert (bugs.concurrency, bugs.attempts, bugs.on_dead) == (64, 1, "block")
 
 
 @pytest.mark.parametrize(("said", "copied"), [("true", True), ("false", False), ("{}", True)])
@@ -183,7 +182,6 @@ create: no
         ("attempts: 1000000000", "between 1 and 50"),
         ("attempts: true", "between 1 and 50"),
         ("attempts: '3'", "between 1 and 50"),
-        ("first_hour: -1", "between 0 and"),
         ("on_dead: blok", "did you mean 'block'"),
         ("comments: {direction: both}", "a ring is a second connector"),
         ("comments: {audience: internal}", "must be one of: public, all"),
@@ -197,18 +195,21 @@ create: no
         ("messages: [{on: message.created, text: x}]", "Tracker emits none of these; it emits comment.created"),
         ("when: {events: pull_request.*}", "when.events: Tracker emits none of these"),
         ("when: {jql: project = X}", "when.jql: Tracker knows no JQL"),
+        ("mapping: {F: titel}", "mapping.F: there is no 'titel'; did you mean 'title'?"),
+        ("mapping: {F: 'labels[0] || user.login'}", "there is no 'user'"),
+        ("when: {condition: stat == 'open'}", "when.condition: there is no 'stat'"),
         ("mapping: {F: 3}", "must be a path (Summary: title) or a mapping"),
-        ("mapping: {F: {from: a, value: 1}}", "give one of from, template and value"),
+        ("mapping: {F: {from: due, value: 1}}", "give one of from, template and value"),
         ("mapping: {F: {default: 1}}", "give one of from, template and value"),
-        ("mapping: {F: {from: a, map: {x: 1}, first: {x: 1}}}", "give only one of map, first and people"),
+        ("mapping: {F: {from: due, map: {x: 1}, first: {x: 1}}}", "give only one of map, first and people"),
         ("mapping: {F: {form: a}}", "unknown key; did you mean 'from'?"),
         ("mapping: {F: {from: a, transform: {}}}", "must be a name (lower), or one name with its arguments"),
         (
             "mapping: {F: {from: a, transform: {truncate: {length: x}}}}",
             "mapping.F.transform: truncate: length must be",
         ),
-        ("mapping: {__proto__: a}", "mapping.__proto__: a target field is a name"),
-        ("mapping: {'': a}", "a target field is a name"),
+        ("mapping: {__proto__: due}", "mapping.__proto__: a target field is a name"),
+        ("mapping: {'': due}", "a target field is a name"),
         ("mapping: [a]", "mapping: must be a mapping"),
         ("name: bugs", "name: stands twice"),
         ("owner: {team: Web Team}", "owner.team: must start with a letter"),

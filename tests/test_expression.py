@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.errors import Rejected
-from connector.expression import MISSING, compile_condition, compile_read
+from connector.expression import MISSING, compile_condition, compile_read, heads
 
 VIEW: dict[str, Any] = {
     "title": "Button is grey",
@@ -90,6 +90,24 @@ def test_what_cannot_be_evaluated_is_refused_when_it_is_compiled(text: str, why:
 )
 def test_conditions_follow_jmespaths_truth(text: str, *, truth: bool) -> None:
     assert compile_condition(text)(VIEW) is truth
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("a.b.c", {"a"}),
+        ("a[?b == 'x'].c | [0]", {"a"}),
+        ("join(', ', a[*].b) || c", {"a", "c"}),
+        ("{x: a, y: [b, c.d]}", {"a", "b", "c"}),
+        ("!a && (b == c)", {"a", "b", "c"}),
+        ("sort_by(a, &b)[0]", {"a"}),
+        ("`1`", set()),
+        ("a.*.b", {"a"}),
+        ("a.[b, c]", {"a"}),
+    ],
+)
+def test_an_expression_knows_the_names_it_starts_from(text: str, names: set[str]) -> None:
+    assert heads(text) == names
 
 
 @pytest.fixture(scope="module")
