@@ -24,6 +24,7 @@ from workers.poller import due, poll
 from workers.process import Process, this_process
 from workers.scanner import Scanner
 from workers.settings import Settings
+from workers.stores.durability import weaknesses
 from workers.stores.scripts import StoreError
 
 log = logging.getLogger("connector.app")
@@ -172,6 +173,8 @@ class Hands(bootsteps.StartStopStep):
     def start(self, parent: Any) -> None:
         """Begin scanning and answering."""
         wiring, settings = process.wiring, process.settings
+        for weak in weaknesses(wiring.store):
+            log.warning("the store is not safe: %s", weak)
         follower = Follower(parent.hostname)
         self.scanner = Scanner(
             wiring.desk(), wiring.inbox(), every=settings.scan.total_seconds(), follow=follower.round

@@ -224,15 +224,22 @@ class _Show:
             self._live.update(self._picture())
 
     def _picture(self) -> Group:
-        table = Table(title=f"Flower http://127.0.0.1:{self._stage.flower_port}", title_justify="left")
-        for column in ("connector", "in", "delivered", "skipped", "dead", "in flight", "state"):
+        written = sum(bool(e.marker) for one in self._stage.served.sandboxes.values() for e in list(one.ledger.effects))
+        table = Table(
+            caption=f"{written} writes out",
+            title=f"Flower http://127.0.0.1:{self._stage.flower_port}",
+            title_justify="left",
+        )
+        for column in ("connector", "events in", "delivered", "skipped", "retries", "dead", "in flight", "state"):
             table.add_column(column)
         for connector in _connectors(self._desk):
             found = books(self._desk, connector)
             counts = found.counts()
             table.add_row(
                 connector.name,
-                *(str(counts[name]) for name in ("accepted", "delivered", "skipped", "dead", "in_flight")),
+                *(str(counts[name]) for name in ("accepted", "delivered", "skipped")),
+                str(found.tally()["retries"]),
+                *(str(counts[name]) for name in ("dead", "in_flight")),
                 self._state(connector),
             )
         return Group(table)

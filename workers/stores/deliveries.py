@@ -210,6 +210,12 @@ class Deliveries:
         got = self.client.hmget(self.tag + "counts", COUNTS)
         return {name: int(value or 0) for name, value in zip(COUNTS, got, strict=True)}
 
+    def tally(self) -> dict[str, int]:
+        """Return what is counted beside the accounting: ``retries``, ``filtered``, ``missed`` (by webhooks)."""
+        names = ("retries", "filtered", "missed")
+        got = self.client.hmget(self.tag + "counts", names)
+        return {name: int(value or 0) for name, value in zip(names, got, strict=True)}
+
     def backlog(self) -> dict[str, int]:
         """Return how many subjects are ready by lane, due, parked, and turns and doorbells out."""
         pipeline = self.client.pipeline(transaction=False)

@@ -14,7 +14,7 @@ name                  type    holds                                             
                               ``unanswered`` doorbells in a row, ``open_at`` ms (closed
                               until), ``open_why``, ``format``
 ``counts``            hash    accepted, delivered, skipped, dead, discarded, in_flight;    for ever
-                              ``filtered`` and ``missed`` besides
+                              ``retries``, ``filtered``, ``missed`` besides
 ``own``               hash    subject -> ``r:<lane>`` ready, ``d`` due, ``p:<gate>``       while it has mail
                               parked, else the token of the turn that holds it
 ``ready:<lane>``      zset    subjects that may be claimed, by order of becoming ready     while ready

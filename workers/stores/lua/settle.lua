@@ -47,6 +47,7 @@ for _, row in ipairs(what.failed or {}) do
     if name ~= 'free' then redis.call('HSET', d, name, value) end
   end
   if not row[2].free then redis.call('HINCRBY', d, 'attempts', 1) end
+  count('retries', 1)
 end
 for _, row in ipairs(what.bury or {}) do bury(row[1], row[2]) end
 for _, row in ipairs(what.audit or {}) do audit(row) end
