@@ -19,7 +19,8 @@ FAILED: Final = 1
 USAGE: Final = 2
 UNREACHABLE: Final = 3
 
-console: Final = Console(highlight=False, soft_wrap=True)
+# In a pipe or a log there is no width to fit into: rows stay on one line.
+console: Final = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
 errors: Final = Console(stderr=True, highlight=False, soft_wrap=True)
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")

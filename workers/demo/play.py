@@ -175,7 +175,9 @@ def _stay(console: Console, stage: Stage) -> None:
     )
     console.print(f"receiver    http://127.0.0.1:{stage.receiver_port}/hooks/<connection>")
     console.print(f"sandboxes   {stage.served.url()}/_control/")
-    console.print(f"commands    in {stage.home}: connector deliveries --settled, connector audit, connector dead list")
+    console.print(
+        f"commands    cd {stage.home}; set -a; . ./.env; set +a; then connector deliveries --settled, audit, doctor"
+    )
     console.print("Everything keeps running; stop with Ctrl-C.")
     try:
         while True:

@@ -163,6 +163,13 @@ class Stage:
         for name, text in CONNECTORS.items():
             (self.home / "connectors" / f"{name}.yaml").write_text(text)
         self._servers = start(self.home)
+        # For whoever looks around with other commands; these credentials open sandboxes only.
+        env = "".join(
+            f"{name}={value}\n"
+            for name, value in {**TOKENS, **{f"{name.upper()}_SECRET": self.secret for name in urls}}.items()
+        )
+        (self.home / ".env").touch(mode=0o600)
+        (self.home / ".env").write_text(env)
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_")},
             **TOKENS,
