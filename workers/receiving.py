@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from typing import TYPE_CHECKING
 
+import uvloop
 from prometheus_client import REGISTRY
 
 from workers.inbox import Hall
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def serve(process: Process, host: str, port: int) -> None:
     """Receive until told to stop; the configuration is followed meanwhile."""
-    asyncio.run(_serve(process, host, port))
+    uvloop.run(_serve(process, host, port))
 
 
 async def _serve(process: Process, host: str, port: int) -> None:
