@@ -146,7 +146,7 @@ def plan(connector: Connector, event: Event, known: Known, tools: Tools, *, inst
         return Plan(skip="echo: our own comment coming back")
     if event.kind is Kind.ISSUE_DELETED and not messages_for(connector, event):
         return Plan(skip="deleted at its source; what was written stays")
-    if event.kind.value.startswith("pull_request."):
+    if event.entity.type == "pull_request":
         return _for_pull_request(connector, event)
     reason = "" if known.link else filtered(connector, event, tools)
     if reason:
@@ -252,7 +252,7 @@ def _why_nothing(connector: Connector, event: Event, now: datetime) -> str:
 def _for_pull_request(connector: Connector, event: Event) -> Plan:
     options = connector.references
     if options is None or not event.kind.is_state:
-        return Plan(skip="pull requests only follow their state")
+        return Plan(skip="of pull requests only the state is followed, and only with references:")
     text = "\n".join(_words(event.data.get(name)) for name in options.fields)
     project = getattr(connector.target.settings, "project", "")
     named = sorted(key for key in _keys_in(text, options.pattern) if not project or key.rpartition("-")[0] == project)

@@ -40,8 +40,8 @@ def _route(connector: Connector, system: System, event: Event, tools: Tools) -> 
     when = connector.when
     if when.events and event.kind not in when.events:
         return Route(connector, f"when.events does not name {event.kind}")
-    if event.kind.value.startswith("pull_request.") and connector.references is None:
-        return Route(connector, "the connector has no references: block for pull requests")
+    if event.entity.type == "pull_request" and (connector.references is None or not event.kind.is_state):
+        return Route(connector, "of pull requests only the state is followed, and only with references:")
     if event.kind in _COMMENTS and not connector.comments.copied and not _has_message(connector, event):
         return Route(connector, "comments are not copied")
     if event.partial:
