@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
@@ -19,8 +18,6 @@ the rest is room for what it counts otherwise than we do (emoji).
 TITLE_LIMIT: Final = 120
 """Characters of the title that stands for a thread."""
 
-_PING: Final = re.compile(r"<!(?!date\^)")
-
 
 def text_of(value: Any) -> Text:
     """Return a value as a `Text`: a plain string is plain text, None is empty."""
@@ -32,11 +29,11 @@ def text_of(value: Any) -> Text:
 def native(value: Any) -> tuple[str, tuple[str, ...]]:
     """Write a `Text` (or a plain string) as mrkdwn that fits; returns (mrkdwn, losses).
 
-    ``<!channel>``, ``<!here>``, ``<!everyone>`` and ``<!subteam^...>`` are defused even where the source
-    is Slack itself: a copy must not page the people that the original paged.
+    ``<!channel>``, ``<!here>``, ``<!everyone>`` and ``<!subteam^...>`` are defused by the conversion, even
+    where the source is Slack itself: a copy must not page the people that the original paged.
     """
     converted = richtext.convert(text_of(value), "mrkdwn", limit=LIMIT)
-    return _PING.sub("&lt;!", converted.content), tuple(converted.losses)
+    return converted.content, converted.losses
 
 
 def title(mrkdwn: str) -> str:
