@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import http.client
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,7 @@ from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 
 from connector.errors import Rejected
+from tests.workers.peers import Peer, answer
 from workers import sentry
 from workers.logs import about, redact
 
@@ -43,11 +45,21 @@ def wire() -> Iterator[Wire]:
     there = Wire()
     assert sentry.start("https://key@sentry.example/1", release="1", transport=there)
     yield there
-    sentry_sdk.init()
+    # Off again, for the tests after this one too: an empty init would still mark outbound calls.
+    sentry_sdk.init(trace_propagation_targets=[], default_integrations=False)
 
 
 def test_nothing_starts_without_a_dsn() -> None:
     assert sentry.start("") is False
+
+
+def test_no_outbound_call_carries_our_trace_ids(wire: Wire) -> None:
+    with Peer(answer()) as here:
+        connection = http.client.HTTPConnection("127.0.0.1", here.port)
+        connection.request("GET", "/")
+        assert connection.getresponse().status == 200
+        assert b"sentry-trace" not in here.seen[0].lower()
+        assert b"baggage" not in here.seen[0].lower()
 
 
 def fail(secret: str) -> None:
