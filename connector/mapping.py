@@ -128,7 +128,7 @@ def apply(
     configuration keeps; use `compile_rules` to hold the compiled form yourself.
     """
     known = _REMEMBERED.get(id(rules))
-    if known is None or known[0] is not rules or known[1] is not transforms or known[2] is not render:
+    if known is None or known[1] is not transforms or known[2] is not render:
         if len(_REMEMBERED) >= _MOST_REMEMBERED:
             _REMEMBERED.clear()
         known = _REMEMBERED[id(rules)] = (rules, transforms, render, compile_rules(rules, transforms, render))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import time
+import tracemalloc
 import unicodedata
 from typing import Any
 
@@ -134,6 +135,24 @@ def test_no_step_makes_a_text_that_no_field_could_take(name: str, given: dict[st
     with pytest.raises(Rejected) as caught:
         made(name, **given)(value)
     assert caught.value.cause == "transform:size"
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "value"),
+    [
+        ("replace", {"old": "a", "new": "b" * 1_000}, "a" * 60_000),
+        ("join", {"separator": "x" * 1_000}, ["a"] * 60_000),
+    ],
+)
+def test_what_would_be_too_long_is_not_even_built(name: str, given: dict[str, Any], value: Any) -> None:
+    step = made(name, **given)
+    tracemalloc.start()
+    try:
+        with pytest.raises(Rejected):
+            step(value)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_unique_tells_equal_people_from_different_ones() -> None:

@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from connector import richtext
 from connector.errors import Rejected
 from connector.markdown import ZERO_WIDTH, escaped
 from connector.wording import LIMIT, compile_wording, render
@@ -230,6 +231,15 @@ def test_the_judge_of_these_tests_sees_markup(value: str) -> None:
 @pytest.mark.parametrize("value", HOSTILE)
 def test_a_hostile_title_stays_words(value: str) -> None:
     assert shown(worded("{{ title }}", title=value)) == []
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+@pytest.mark.parametrize("target", ["mrkdwn", "wiki", "adf", "markdown"])
+def test_a_hostile_title_reads_the_same_in_every_system(value: str, target: str) -> None:
+    native = richtext.convert(render("{{ title }}", {"title": value}), target).content
+    lines = [re.sub(r"\s+", " ", line).strip() for line in re.split(r"[\r\n]+", value)]
+    seen = richtext.plain({"format": target, "content": native}).replace(ZERO_WIDTH, "")
+    assert [line.strip() for line in seen.split("\n") if line.strip()] == [line for line in lines if line]
 
 
 @given(st.text(st.sampled_from("ab1 \n\t*_`~[]()<>#-+=|\\!&:/.@$^{}\"'"), max_size=40) | st.text(max_size=40))
