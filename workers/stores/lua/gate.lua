@@ -3,9 +3,4 @@
 prune()
 local got = {open_gate(ARGV[5])}
 if ARGV[6] ~= '' then audit(ARGV[6]) end
-while true do
-  local token, life = ring()
-  if not token then break end
-  got[#got + 1] = {token, life}
-end
-return got
+return ring_all(got)

@@ -50,6 +50,15 @@ local function bell()
   return {}
 end
 
+-- Add a doorbell to an answer for every slot that is free and needed.
+local function ring_all(got)
+  while true do
+    local token, life = ring()
+    if not token then return got end
+    got[#got + 1] = {token, life}
+  end
+end
+
 local function set_ready(subject, lane)
   redis.call('ZADD', k('ready:' .. lane), meta('order'), subject)
   redis.call('HSET', k('own'), subject, 'r:' .. lane)

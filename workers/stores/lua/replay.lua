@@ -12,9 +12,4 @@ for i = 7, #ARGV do
 end
 if #back > 0 then meta('w'); audit(ARGV[6]) end
 local got = {back}
-while true do
-  local token, life = ring()
-  if not token then break end
-  got[#got + 1] = {token, life}
-end
-return got
+return ring_all(got)

@@ -35,9 +35,4 @@ for _, subject in ipairs(redis.call('ZRANGEBYSCORE', k('due'), '-inf', now, 'LIM
   end
 end
 local got = {freed, due}
-while true do
-  local token, life = ring()
-  if not token then break end
-  got[#got + 1] = {token, life}
-end
-return got
+return ring_all(got)
