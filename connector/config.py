@@ -119,9 +119,7 @@ class Owner:
 class Connector:
     """A declared link from one connection to another.
 
-    ``uid`` is stable: the first name it ever had (see ``renamed_from``).  ``links_from`` names other
-    connectors whose links this one follows (the other half of a ring); connectors over the same two
-    connections are found by themselves.
+    ``uid`` is stable: the first name it ever had (see ``renamed_from``).
     """
 
     name: str

@@ -33,6 +33,7 @@ class Process:
     store_url: str
     source: Source
     reveal: Reveal
+    forget: Callable[[], None] = lambda: None
     doorbell: Doorbell | None = None
     _wiring: Wiring | None = field(default=None)
 
@@ -65,6 +66,7 @@ class Process:
             reveal=self.reveal,
             ring=doorbell.ring if doorbell is not None else lambda *_: None,
             tools=tools(),
+            forget=self.forget,
             buried=buried,
             stopping=stopping,
         )
@@ -115,13 +117,14 @@ def check(settings: Settings) -> None:
 
 
 def _process(settings: Settings, broker: str, store: str) -> Process:
-    folder = _folder(settings)
+    folder, secrets = _folder(settings), Secrets(os.environ)
     return Process(
         settings=settings,
         broker_url=broker,
         store_url=store,
         source=Source(folder.read, folder.stamp),
-        reveal=revealing(Secrets(os.environ)),
+        reveal=revealing(secrets),
+        forget=secrets.forget,
     )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from connector.config import Config, Connection, Connector
-from connector.errors import ConfigError, ConnectorError
+from connector.errors import ConnectorError, Unauthorized
 from connector.planning import Tools
 from connector.ports import Request, Response, Reveal, Site
 from connector.registry import SYSTEMS
@@ -85,6 +85,8 @@ class Wiring:
     reveal: Reveal
     ring: Callable[[Connector, Sequence[Bell]], None]
     tools: Tools
+    forget: Callable[[], None] = lambda: None
+    """Called when a credential was refused: the next call reads it anew."""
     buried: Callable[[Connector, str, Mapping[str, str]], None] = lambda *_: None
     stopping: Callable[[], bool] = bool
     systems: Mapping[str, System] = field(default_factory=lambda: SYSTEMS)
@@ -132,6 +134,8 @@ class Wiring:
                 return line.transport(request)
             except ConnectorError as error:
                 error.connection = connection
+                if isinstance(error, Unauthorized):
+                    self.forget()
                 if isinstance(error.__cause__, Refused):
                     error.exchange = asdict(error.__cause__)
                 raise
@@ -237,4 +241,4 @@ def _ms(span: timedelta) -> int:
     return int(span.total_seconds() * 1000)
 
 
-__all__ = ["AuditFile", "ConfigError", "Remembered", "Wiring"]
+__all__ = ["AuditFile", "Remembered", "Wiring"]
