@@ -11,10 +11,10 @@ COLUMNS = ("system", "events", "webhooks", "polled", "written to", "backfill", "
 
 
 def support(systems: Mapping[str, System]) -> Iterator[tuple[str, ...]]:
-    """Yield a row for each system; see `COLUMNS`."""
+    """Yield a row for each system; see `COLUMNS`.  Its name links to its README, from the project's folder."""
     for system in systems.values():
         yield (
-            system.title,
+            f"[{system.title}](connector/systems/{system.name}/README.md)",
             ", ".join(_events(system)),
             "signed",
             "yes" if system.poll is not None else "no",
