@@ -118,7 +118,8 @@ class Inbox:
         """Accept again what a crash left between the envelope and its last connector."""
         count = 0
         for name, events in self.envelopes.left(connection, older=older):
-            self.accept(events, revive=True)
+            # Not a repeat of its source's: what a person has given up meanwhile stays given up.
+            self.accept(events)
             self.envelopes.drop(connection, [name])
             count += 1
         return count
@@ -148,6 +149,7 @@ class Hall:
     _waiting: list[_Request] = field(default_factory=list)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _writer: asyncio.Task[None] | None = None
+    _closing: bool = False
 
     async def accept(self, connection: str, events: Sequence[Event]) -> dict[str, Accepted]:
         """Store events durably; raises `Unavailable` where that is not certain."""
@@ -161,14 +163,16 @@ class Hall:
             books = self.inbox.deliveries(connector)
             request.calls.append(("accept", books.tag, books.accept_arguments(fresh, revive=True)))
             request.connectors.append(connector)
-        if len(request.calls) > 1:
-            request.envelope = (connection, await self._kept(connection, events))
-        self._waiting.append(request)
-        self._wake.set()
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write())
         try:
-            return await asyncio.wait_for(request.answer, self.budget.total_seconds())
+            async with asyncio.timeout(self.budget.total_seconds()):
+                if len(request.calls) > 1:
+                    name = await self.inbox.envelopes.keep(self.client, connection, events)
+                    request.envelope = (connection, name)
+                self._waiting.append(request)
+                self._wake.set()
+                if self._writer is None or self._writer.done():
+                    self._writer = asyncio.create_task(self._write())
+                return await request.answer
         except TimeoutError as error:
             raise Unavailable("the store does not answer in time") from error
         except StoreError as error:
@@ -195,20 +199,15 @@ class Hall:
     async def close(self) -> None:
         """Finish what waits and let the store go."""
         if self._writer is not None:
+            # It ends by itself: a cancellation may be swallowed by the client whose answer it waits for.
+            self._closing = True
+            self._wake.set()
+            await asyncio.wait([self._writer], timeout=self.budget.total_seconds())
             self._writer.cancel()
-            await asyncio.gather(self._writer, return_exceptions=True)
         await self.client.aclose()
 
-    async def _kept(self, connection: str, events: Sequence[Event]) -> str:
-        try:
-            return await asyncio.wait_for(
-                self.inbox.envelopes.keep(self.client, connection, events), self.budget.total_seconds()
-            )
-        except (TimeoutError, StoreError) as error:
-            raise Unavailable(f"the store refused: {error}") from error
-
     async def _write(self) -> None:
-        while True:
+        while not self._closing:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
