@@ -16,18 +16,13 @@ from connector.link import Link, Marker, effect_key
 from connector.mapping import Rule
 from connector.planning import (
     Known,
-    based,
     collapse,
     creation,
     difference,
-    echoes,
-    mirrored,
     plan,
-    siblings,
-    spend,
     target_entity,
-    unspent,
 )
+from connector.rings import based, echoes, mirrored, siblings, spend, unspent
 from connector.system import Action, Shaped
 from tests.workers.office import back, bugs, comment, event
 from workers.tools import tools

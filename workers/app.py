@@ -177,7 +177,11 @@ class Hands(bootsteps.StartStopStep):
             log.warning("the store is not safe: %s", weak)
         follower = Follower(parent.hostname)
         self.scanner = Scanner(
-            wiring.desk(), wiring.inbox(), every=settings.scan.total_seconds(), follow=follower.round
+            wiring.desk(),
+            wiring.inbox(),
+            every=settings.scan.total_seconds(),
+            follow=follower.round,
+            died=end_this_process,
         )
         self.scanner.start()
         if settings.health_port:
@@ -226,6 +230,12 @@ class Follower:
         if time.monotonic() - self._flushed > 1.0:
             self._flushed = time.monotonic()
             process.wiring.flush_calls()
+
+
+def end_this_process() -> None:
+    """Stop, so that whoever supervises this process starts a healthy one."""
+    log.critical("the scanner has died; this worker stops so that it is started again")
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def stuck() -> str:

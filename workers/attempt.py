@@ -17,19 +17,15 @@ from connector.planning import (
     Append,
     Known,
     Plan,
-    based,
     creation,
     difference,
     marker_for,
-    mirrored,
     plan,
     relation_of,
-    siblings,
-    spend,
     target_entity,
-    unspent,
 )
 from connector.ports import Site
+from connector.rings import based, mirrored, siblings, spend, unspent
 from connector.system import Action, Change, Shaped, System, Target, Written
 from workers.desk import Desk
 from workers.stores.deliveries import Deliveries

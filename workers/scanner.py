@@ -21,10 +21,21 @@ class Scanner:
     own rather than a timer of the Celery consumer, because it must go on while the broker is away.
     """
 
-    def __init__(self, desk: Desk, inbox: Inbox, *, every: float, follow: Callable[[], None]) -> None:
-        """``every`` is in seconds; ``follow`` is called each round to take up a changed configuration."""
+    def __init__(
+        self,
+        desk: Desk,
+        inbox: Inbox,
+        *,
+        every: float,
+        follow: Callable[[], None],
+        died: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``every`` is in seconds; ``follow`` is called each round to take up a changed configuration.
+
+        ``died`` is called when a bug ends the thread: a worker without a scanner must not go on unnoticed.
+        """
         self._desk, self._inbox = desk, inbox
-        self._every, self._follow = every, follow
+        self._every, self._follow, self._died = every, follow, died
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="scanner", daemon=True)
 
@@ -39,6 +50,13 @@ class Scanner:
             self._thread.join(timeout=5)
 
     def _run(self) -> None:
+        try:
+            self._scan_for_ever()
+        finally:
+            if not self._stop.is_set():
+                self._died()
+
+    def _scan_for_ever(self) -> None:
         rounds = 0
         while not self._stop.wait(self._every * (0.8 + 0.4 * self._desk.jitter())):
             rounds += 1
