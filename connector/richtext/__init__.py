@@ -61,7 +61,7 @@ class Converted:
 
 
 def convert(
-    text: Text | None,
+    text: Text | str | None,
     to: str,
     *,
     limit: int | None = None,
@@ -78,7 +78,7 @@ def convert(
     An unknown format of a text is read as plain text; an unknown ``to`` is a KeyError, our own bug.
     """
     codec = FORMATS[to]
-    known, content = (text["format"], text["content"]) if text else ("plain", "")
+    known, content = _parts(text)
     source = FORMATS.get(known, FORMATS["plain"]).read(content)
     document = settled(source, known=known, to=to, people=people, pings=pings)
     style = Style(pings=pings)
@@ -98,6 +98,13 @@ def convert(
     return Converted(written.content, tuple(dict.fromkeys(losses)))
 
 
+def _parts(text: Text | str | None) -> tuple[str, Any]:
+    """Return the format and the content of a text; a bare str is plain."""
+    if isinstance(text, Mapping):
+        return str(text.get("format")), text.get("content")
+    return "plain", text or ""
+
+
 def size(to: str, content: Any) -> int:
     """Return the length that a limit is compared with: UTF-16 units, never fewer than code points.
 
@@ -113,7 +120,8 @@ def plain(text: Text | str | None) -> str:
     """Return readable plain text, for titles, templates and conditions; links show their words only."""
     if text is None or isinstance(text, str):
         return text or ""
-    document = FORMATS.get(text["format"], FORMATS["plain"]).read(text["content"])
+    known, content = _parts(text)
+    document = FORMATS.get(known, FORMATS["plain"]).read(content)
     return _plain.show(document.blocks).strip("\n")
 
 

@@ -50,11 +50,11 @@ from connector.richtext.tree import (
 
 Json = dict[str, Any]
 
-_LISTS: Final = frozenset({BulletList, OrderedList})
+_ANYWHERE: Final = frozenset({BulletList, OrderedList, Opaque})
 _DOC: Final = fitting.ALL
-_ITEM: Final = frozenset({Paragraph, TaskList, CodeBlock}) | _LISTS
-_QUOTE: Final = frozenset({Paragraph, CodeBlock}) | _LISTS
-_PANEL: Final = frozenset({Paragraph, Heading, CodeBlock, TaskList, Rule}) | _LISTS
+_ITEM: Final = frozenset({Paragraph, TaskList, CodeBlock}) | _ANYWHERE
+_QUOTE: Final = frozenset({Paragraph, CodeBlock}) | _ANYWHERE
+_PANEL: Final = frozenset({Paragraph, Heading, CodeBlock, TaskList, Rule}) | _ANYWHERE
 _CELL: Final = _PANEL | {Panel, Quote, Expand}
 _EXPAND: Final = _PANEL | {Panel, Quote, Table, Expand}
 _NESTED_EXPAND: Final = _PANEL | {Panel, Quote}
@@ -280,7 +280,7 @@ def _span(cells: int) -> int:
 
 
 def _picture(image: Image) -> Json:
-    media: Json = {"type": "media", **_attrs(type="external", url=image.url, alt=image.alt)}
+    media: Json = {"type": "media", **_attrs(type="external", url=image.url, alt=clean(image.alt))}
     node: Json = {"type": "mediaSingle", "attrs": {"layout": "center"}, "content": [media]}
     href = next((mark.value for mark in image.marks if mark.kind is Kind.LINK), "")
     return {**node, "marks": [{"type": "link", "attrs": {"href": href}}]} if urls.safe(href) else node

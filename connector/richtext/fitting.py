@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from connector.richtext import plain
+from connector.richtext.spans import clean
 from connector.richtext.tree import (
     Block,
     Blocks,
@@ -42,11 +43,13 @@ from connector.richtext.tree import (
 )
 
 ALL: Final[frozenset[type]] = frozenset(
-    {Paragraph, Heading, BulletList, OrderedList, TaskList, CodeBlock, Quote, Rule, Table, Panel, Expand}
+    {Paragraph, Heading, BulletList, OrderedList, TaskList, CodeBlock, Quote, Rule, Table, Panel, Expand, Opaque}
 )
 STRONG: Final = Mark(Kind.STRONG)
 RULE: Final = "———"
 """How a line across is shown where there is none."""
+
+UNKNOWN: Final = "content of a kind that only its source knows, shown as text"
 
 _NAMES: Final[dict[type, str]] = {
     Heading: "heading shown as a bold line",
@@ -78,13 +81,17 @@ def titled(title: str, blocks: Blocks) -> Blocks:
 
 
 def fit(blocks: Iterable[Block], allowed: frozenset[type], losses: Losses, where: str) -> Iterator[Block]:
-    """Yield blocks of ``allowed`` classes only; `Opaque` passes, its writer knows its own.
+    """Yield blocks of ``allowed`` classes only.
 
     ``where`` completes the sentence of a loss: ``Slack has no tables``, ``not possible in a list``.
     """
     for block in blocks:
-        if type(block) in allowed or isinstance(block, Opaque):
+        if type(block) in allowed:
             yield block
+            continue
+        if isinstance(block, Opaque):
+            losses.add(UNKNOWN)
+            yield Paragraph(tuple(plain.line_inlines(block.plain)))
             continue
         losses.add(f"{_NAMES[type(block)]}: {where}")
         match block:
@@ -126,12 +133,24 @@ def simple(inlines: Iterable[Inline], keep: frozenset[type], native: str, losses
             case Opaque(format=known) if known == native:
                 yield inline
             case Opaque(plain=text, marks=marks):
-                losses.add("content of a kind that only its source knows, shown as text")
+                losses.add(UNKNOWN)
                 yield Run(text, marks)
             case Status(text, marks=marks):
                 yield Run(f"[{text}]", marked(marks, STRONG))
             case Mention() | Emoji() | Date():
                 yield Run(plain.words([inline]), inline.marks)
+            case _:
+                yield inline
+
+
+def unbroken(inlines: Iterable[Inline]) -> Iterator[Inline]:
+    """Yield inlines without breaks, for a place that a line's end would end."""
+    for inline in inlines:
+        match inline:
+            case Break():
+                yield Run(" ")
+            case Run(text, marks):
+                yield Run(" ".join(clean(text).split("\n")), marks)
             case _:
                 yield inline
 

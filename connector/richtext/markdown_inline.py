@@ -75,8 +75,19 @@ class Inliner:
 
     def tokens(self, tokens: Iterable[Token]) -> None:
         """Take the children of an inline token."""
+        address = ""
         for token in tokens:
             match token.type:
+                case "text" if address:
+                    mark = Mark(Kind.LINK, address)
+                    bare = Card(address, self.marks)
+                    self.inlines.append(
+                        bare if token.content == address else Run(token.content, marked(self.marks, mark))
+                    )
+                case "link_open" if token.info == "auto":
+                    address = str(token.attrs.get("href", ""))
+                case "link_close" if token.info == "auto":
+                    address = ""
                 case "text":
                     self.text(token.content)
                 case "softbreak" | "hardbreak":

@@ -20,6 +20,7 @@ from connector.richtext.tree import (
     Cell,
     CodeBlock,
     Document,
+    Emoji,
     Expand,
     Heading,
     Inlines,
@@ -143,7 +144,7 @@ class _Reader:
         def flush() -> None:
             inlines = _lines(inliner.take())
             if place == "summary":
-                frames[-1].title = " ".join(plain.words(inlines).split())
+                frames[-1].title = _title(inlines)
             elif inlines and place in {"h1", "h2", "h3", "h4", "h5", "h6"}:
                 frames[-1].blocks.append(Heading(int(place[1]), inlines))
             elif inlines and place == "pre":
@@ -174,6 +175,12 @@ class _Reader:
             else:
                 inliner.tag(piece)
         flush()
+
+
+def _title(inlines: Inlines) -> str:
+    """Show a title, with emoji as they were written."""
+    words = (f":{one.short}:" if isinstance(one, Emoji) else plain.words([one]) for one in inlines)
+    return " ".join("".join(words).split())
 
 
 def _inlines(tokens: list[Token]) -> Inlines:

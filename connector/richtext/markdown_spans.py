@@ -7,14 +7,14 @@ lose the mark, or to let the text decide what is bold, such spans become ``<stro
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from connector.richtext import fitting, markdown_escape, urls
 from connector.richtext.emoji import BY_NAME
 from connector.richtext.guard import guard
 from connector.richtext.markdown_escape import is_punctuation, is_space, may_be_punctuation
-from connector.richtext.spans import Node, Span, nest, tidy
+from connector.richtext.spans import Node, Span, clean, nest, tidy
 from connector.richtext.tree import (
     Break,
     Card,
@@ -51,7 +51,26 @@ def prepared(inlines: Iterable[Inline], style: Style, losses: Losses) -> Inlines
     """Bring inlines into the form that `written` takes."""
     plainer = fitting.simple(map(_named, inlines), _KEEP, "markdown", losses)
     done = tidy((_pictured(one, losses) for one in plainer), _MARKS, losses, _LOST)
+    done = tuple(_spaced(done))
     return done if style.pings else guard(done)
+
+
+def _spaced(inlines: Inlines) -> Iterator[Inline]:
+    """Put a space between a mention and a letter that would become part of it, or keep it from being one."""
+    last: Inline | None = None
+    for inline in inlines:
+        if last is not None and inline.marks == last.marks and not isinstance(inline, Break):
+            match last, inline:
+                case Mention(), Mention():
+                    yield Run(" ", inline.marks)
+                case Mention(), Run(text) if _AFTER_MENTION.match(text):
+                    yield Run(" ", inline.marks)
+                case Run(text), Mention() if _BEFORE_MENTION.fullmatch(text[-1]):
+                    yield Run(" ", inline.marks)
+                case _:
+                    pass
+        yield inline
+        last = inline
 
 
 def _named(inline: Inline) -> Inline:
@@ -69,7 +88,7 @@ def _pictured(inline: Inline, losses: Losses) -> Inline:
                 return Run(alt or "image", marks)
             if not urls.is_web(url):
                 losses.add("attached image named only: its file is not copied along")
-            return inline
+            return Image(url, clean(alt), marks)
         case Mention(known, name, marks=marks) if not _LOGIN.fullmatch(known):
             return Run(f"@{name or known}", marks)
         case _:
@@ -148,8 +167,7 @@ class _Line:
                 words = markdown_escape.text(" ".join(alt.split()), "[", "]", in_link=True, tildes=True)
                 self._put(f"![{words}]({markdown_escape.destination(urls.safe(url))})")
             case Mention(known):
-                before = " " if _BEFORE_MENTION.fullmatch(self._last) else ""
-                self._put(f"{before}@{known}{' ' if _AFTER_MENTION.fullmatch(after) else ''}")
+                self._put(f"@{known}")
             case Opaque(native=native):
                 self._put(native)
             case _:

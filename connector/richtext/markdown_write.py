@@ -12,7 +12,7 @@ from connector.richtext.markdown_spans import prepared, written
 from connector.richtext.spans import clean
 from connector.richtext.tree import (
     Block,
-    Break,
+    Blocks,
     BulletList,
     CodeBlock,
     Document,
@@ -28,7 +28,6 @@ from connector.richtext.tree import (
     Paragraph,
     Quote,
     Rule,
-    Run,
     Style,
     Table,
     TaskList,
@@ -38,8 +37,8 @@ from connector.richtext.tree import (
 _ALERTS: Final = {
     "info": "NOTE", "tip": "TIP", "success": "TIP", "note": "IMPORTANT", "warning": "WARNING", "error": "CAUTION",
 }  # fmt: skip
+_ALL: Final = fitting.ALL - {Opaque}
 _BULLETS: Final = (BulletList, TaskList)
-_SIMPLE: Final = (Paragraph, *_BULLETS, OrderedList)
 _MOST_NUMBER: Final = 999_999_999 - 100_000
 """CommonMark's numbers have nine digits; a list must still count on from its start."""
 
@@ -61,21 +60,20 @@ class _Writer:
         """Write inlines."""
         return written(prepared(inlines, self._style, self.losses), new_line=new_line)
 
-    def blocks(self, blocks: Sequence[Block], *, tight: bool = False) -> str:
-        """Write blocks below each other; neighbouring lists get different signs, or they would be one."""
-        done: list[str] = []
-        before: Block | None = None
+    def blocks(self, blocks: Iterable[Block], *, tight: bool = False) -> str:
+        """Write blocks below each other; ``tight`` lets a list follow its first line at once."""
+        return _joined(self.parts(blocks), tight=tight)
+
+    def parts(self, blocks: Iterable[Block]) -> list[tuple[Block, str]]:
+        """Write each block that shows; neighbouring lists get different signs, or they would be one."""
+        done: list[tuple[Block, str]] = []
         other = False
-        for block in blocks:
-            other = not other if before is not None and _alike(before, block) else False
-            text = self.block(block, other=other)
-            if not text:
-                continue
-            if done:
-                done.append("\n" if tight and _interrupts(block, text) else "\n\n")
-            done.append(text)
-            before = block
-        return "".join(done)
+        for block in fitting.fit(blocks, _ALL, self.losses, "Markdown has none"):
+            another = not other if done and _alike(done[-1][0], block) else False
+            if text := self.block(block, other=another):
+                done.append((block, text))
+                other = another
+        return done
 
     def block(self, block: Block, *, other: bool = False) -> str:
         """Write one block, "" where there is nothing to see."""
@@ -83,7 +81,7 @@ class _Writer:
             case Paragraph(inlines):
                 return self.inlines(inlines)
             case Heading(level, inlines):
-                text = self.inlines(Run(" ") if isinstance(one, Break) else one for one in inlines)
+                text = self.inlines(fitting.unbroken(prepared(inlines, self._style, self.losses)))
                 return f"{'#' * level} {markdown_escape.heading_end(text)}" if text else ""
             case BulletList(items) | TaskList(items):
                 sign = "*" if other else "-"
@@ -101,52 +99,53 @@ class _Writer:
             case Table():
                 return self.table(block)
             case Panel(kind, title, inner):
-                return self.panel(kind, self.blocks(fitting.titled(title, inner)))
+                return self.panel(kind, fitting.titled(title, inner))
             case Expand(title, inner):
                 shown = html.escape(self._quiet(" ".join(clean(title).split())), quote=False)
                 content = self.blocks(inner)
                 return "\n\n".join(
                     part for part in (f"<details>\n<summary>{shown}</summary>", content, "</details>") if part
                 )
-            case Opaque(plain=text):
-                return self.inlines(plain.line_inlines(text))
+            case Opaque():
+                return ""
 
     def _quiet(self, text: str) -> str:
         return text if self._style.pings else guarded(text)
 
     def items(self, items: Sequence[Item], signs: Sequence[str]) -> str:
         """Write the points of a list."""
-        simple = all(isinstance(block, _SIMPLE) for item in items for block in item.blocks)
         done = [self.item(item, sign) for item, sign in zip(items, signs, strict=True)]
-        return ("\n" if simple else "\n\n").join(done)
+        return ("\n\n" if any("\n\n" in text for text in done) else "\n").join(done)
 
     def item(self, item: Item, sign: str) -> str:
         """Write a point: what follows its first line is indented below its text."""
-        tight = sum(isinstance(block, Paragraph) for block in item.blocks) <= 1
         if item.done is None:
-            content = self.blocks(item.blocks, tight=tight)
+            content = self.blocks(item.blocks, tight=True)
         else:
             box = "[x]" if item.done else "[ ]"
             first, rest = item.blocks[:1], item.blocks[1:]
             if not isinstance(first[0] if first else None, Paragraph):
                 first, rest = (), item.blocks
             head = " ".join(part for part in (box, self.blocks(first)) if part)
-            below = self.blocks(rest, tight=tight)
-            joint = "\n" if tight and rest and _interrupts(rest[0], below) else "\n\n"
+            below = self.blocks(rest)
+            joint = "\n" if rest and _interrupts(rest[0], below) else "\n\n"
             content = f"{head}{joint}{below}" if below else head
         if content.partition("\n")[0] == "---":
             content = f"___{content[3:]}"  # "- ---" would be a rule itself, not a point with one
         return _indented(content, f"{sign} ", " " * (len(sign) + 1)) if content else sign
 
-    def panel(self, kind: str, content: str) -> str:
+    def panel(self, kind: str, inner: Blocks) -> str:
         """Write a panel as one of GitHub's alerts, one without meaning as a quote."""
+        parts = self.parts(inner)
+        content = _joined(parts)
         alert = _ALERTS.get(kind)
         if alert is None:
             self.losses.add("panel shown as a quote: Markdown has alerts only")
             return _quoted(content)
         if kind not in {"info", "tip", "note", "warning", "error"}:
             self.losses.add("panel shown as the nearest kind of alert")
-        return _quoted(f"[!{alert}]\n{content}" if content else f"[!{alert}]")
+        close = "\n" if parts and isinstance(parts[0][0], Paragraph) else "\n\n"
+        return _quoted(f"[!{alert}]{close}{content}" if content else f"[!{alert}]")
 
     def table(self, table: Table) -> str:
         """Write a table; its first row is the header, which the format requires."""
@@ -166,6 +165,14 @@ class _Writer:
     def cell(self, inlines: Inlines) -> str:
         """Write a cell in one line, without a bar that would end it."""
         return self.inlines(inlines, "<br>").replace("|", "\\|")
+
+
+def _joined(parts: Sequence[tuple[Block, str]], *, tight: bool = False) -> str:
+    done = ""
+    for place, (block, text) in enumerate(parts):
+        close = tight and place == 1 and isinstance(parts[0][0], Paragraph) and _interrupts(block, text)
+        done += text if not place else f"\n{text}" if close else f"\n\n{text}"
+    return done
 
 
 def _alike(before: Block, block: Block) -> bool:

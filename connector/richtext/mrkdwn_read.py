@@ -51,7 +51,7 @@ _TOKEN: Final = re.compile(
     rf"(?P<literal>[*_~`]){GUARD}|{JOIN}?`(?P<code>[^`\n{GUARD}][^`\n]*)`{JOIN}?|(?P<sign>{JOIN}?[*_~]{JOIN}?)"
     r"|<(?P<special>[^<>\n]{1,4000})>|" + emoji.SHORT.pattern
 )
-_NATIVE: Final = re.compile(r"#[CGD][A-Z0-9]{1,30}(?:\|[^<>|]*)?|!date\^-?[0-9]{1,15}\^[^<>|]*\|[^<>]*")
+_NATIVE: Final = re.compile(r"#[CGD][A-Z0-9]{1,30}(?:\|[^<>|`]*)?|!date\^-?[0-9]{1,15}\^[^<>|`]*\|[^<>`]*")
 _ENTITIES: Final = {"&lt;": "<", "&gt;": ">", "&amp;": "&"}
 
 
@@ -201,7 +201,7 @@ def _sign(sign: str, before: str, after: str) -> Sign:
 def _special(body: str) -> Inline:
     """Read what stands in angle brackets."""
     target, _bar, label = body.partition("|")
-    words = unescaped(label)
+    words = unescaped(label.replace(f"`{GUARD}", "`"))
     if target.startswith("@") and len(target) > 1:
         return Mention(target[1:], words.removeprefix("@"))
     if _NATIVE.fullmatch(body):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from connector.richtext import fitting, plain, urls
@@ -51,6 +52,8 @@ _KEEP: Final[frozenset[type]] = frozenset({Mention, Emoji, Card, Image})
 _DOCUMENT: Final = frozenset({Paragraph, BulletList, OrderedList, CodeBlock, Quote, Rule})
 _IN_QUOTE: Final = frozenset({Paragraph, BulletList, OrderedList})
 _PERSON: Final = re.compile(r"[UW][A-Z0-9]{2,30}")
+_SILENT: Final = re.compile(f"(?<!@){GUARD}|{JOIN}")
+"""Unseen characters of the text itself: here they would say what ours say."""
 _ALL: Final = re.compile(r"@(?=(?:channel|here|everyone|group)\b)", re.IGNORECASE)
 _SHORT: Final = re.compile(r"[a-z0-9_+\-]{1,40}")
 _PANELS: Final = {
@@ -126,8 +129,6 @@ class _Writer:
                 return "\n".join(f"> {line}".rstrip(" ") for line in text.split("\n")) if text else ""
             case Rule():
                 return RULE
-            case Opaque(plain=text):
-                return self.inlines(tuple(plain.line_inlines(text)))
             case _:
                 return ""
 
@@ -141,15 +142,14 @@ class _Writer:
                 self.losses.add("content of list points shown as lines: Slack takes only text there")
             bullet = BULLETS[level % len(BULLETS)]
             sign = f"{block.start + number}." if isinstance(block, OrderedList) else bullet
-            text = self.inlines(fitting.one_line(rest))
-            if text or not lists:
-                yield f"{' ' * 4 * level}{sign} {text or GUARD}"
+            text = "\n".join(line for line in self.inlines(fitting.one_line(rest)).split("\n") if line)
+            yield f"{' ' * 4 * level}{sign} {text or GUARD}"
             for inner in lists:
-                yield from self.items(inner, level + 1 if text else level)
+                yield from self.items(inner, level + 1)
 
     def inlines(self, inlines: Iterable[Inline]) -> str:
         """Write inlines; text that looks like a point, a quote or a rule stays text."""
-        simple = fitting.simple(map(self.shown, inlines), _KEEP, "mrkdwn", self.losses)
+        simple = map(self.shown, fitting.simple(inlines, _KEEP, "mrkdwn", self.losses))
         lines: list[list[Inline]] = [[]]
         for inline in tidy(simple, _MARKS, self.losses, _LOST):
             if isinstance(inline, Break):
@@ -163,19 +163,24 @@ class _Writer:
         match inline:
             case Image(url):
                 self.losses.add("image shown as a link: a message's text has none")
-                return image_as_link(inline) if urls.is_web(url) else Run(inline.alt or url, inline.marks)
+                return self.shown(image_as_link(inline) if urls.is_web(url) else Run(inline.alt or url, inline.marks))
             case Mention(known, name) if not _PERSON.fullmatch(known):
-                return Run(f"@{name or known}", inline.marks)
+                return self.shown(Run(f"@{name or known}", inline.marks))
             case Emoji(short, text) if not _SHORT.fullmatch(short):
-                return Run(text or f":{short}:", inline.marks)
+                return self.shown(Run(text or f":{short}:", inline.marks))
             case Card(url) if ":" not in url:
-                return Run(url)
+                return self.shown(Run(url, inline.marks))
             case Opaque("mrkdwn", native, text) if not is_native(native):
-                return Run(text, inline.marks)
-            case Run(text, marks) if any(mark.kind is Kind.LINK for mark in marks):
-                return Run(
-                    text, tuple(mark for mark in marks if mark.kind is not Kind.CODE and _is_linkable(mark.value))
-                )
+                return self.shown(Run(text, inline.marks))
+            case Emoji(short, marks=marks) if any(mark.kind is Kind.LINK for mark in marks):
+                return self.shown(Run(f":{short}:", marks))
+            case Mention(marks=marks) | Opaque(marks=marks) if any(mark.kind is Kind.LINK for mark in marks):
+                return replace(inline, marks=tuple(mark for mark in marks if mark.kind is not Kind.LINK))
+            case Run(text, marks):
+                text = _SILENT.sub("", text)
+                if any(mark.kind is Kind.LINK for mark in marks):
+                    marks = tuple(mark for mark in marks if mark.kind is not Kind.CODE and _is_linkable(mark.value))
+                return Run(text, marks)
             case _:
                 return inline
 
@@ -207,7 +212,8 @@ class _Line:
             match node:
                 case Span(mark, children) if mark.kind is Kind.LINK:
                     words = "".join(one.text for one in children if isinstance(one, Run))
-                    self.put(f"<{_address(mark.value)}|{escaped(words)}>")
+                    words = escaped(words).replace("`", f"`{GUARD}")
+                    self.put(f"<{_address(mark.value)}|{words}>")
                 case Span(mark, children):
                     sign = _SIGNS[mark.kind]
                     self.put(f"{JOIN if self._last.isalnum() else ''}{sign}")
@@ -256,7 +262,7 @@ def _line_start(line: str) -> str:
 
 
 def _address(url: str) -> str:
-    return escaped(urls.safe(url)).replace("|", "%7C")
+    return escaped(urls.safe(url)).replace("|", "%7C").replace("`", "%60")
 
 
 def _is_linkable(value: str) -> bool:

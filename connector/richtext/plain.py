@@ -80,7 +80,7 @@ def write(document: Document, style: Style) -> Written:
     losses = Losses()
     if any(_has_picture(block) for block in document.blocks):
         losses.add("image shown by its name: plain text has no images")
-    return Written(show(document.blocks, addresses=True).strip("\n"), losses.words)
+    return Written(clean(show(document.blocks, addresses=True)).strip("\n"), losses.words)
 
 
 def _has_picture(block: Block) -> bool:

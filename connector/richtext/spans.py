@@ -68,10 +68,8 @@ def tidy(
     colour nobody would miss).  Lines begin and end with text (``edges``), every bare address is a
     `Card`, no run is empty, no mark begins or ends with white space, no neighbours are alike.
     """
-    pieces = list(_pieces(inlines))
-    pieces = [_within(piece, marks, losses, lost) for piece in pieces]
-    pieces = _hoisted(pieces)
-    joined = _joined(pieces)
+    pieces = _hoisted(list(_pieces(_within(inline, marks, losses, lost) for inline in inlines)))
+    joined = [_carded(piece) for piece in _joined(pieces)]
     return tuple(_trimmed(joined)) if edges else tuple(joined)
 
 
@@ -126,10 +124,14 @@ def _within(inline: Inline, kinds: frozenset[Kind], losses: Losses, lost: Mappin
             kept.append(Mark(Kind.LINK, href))
         else:
             losses.add("link without its address: it is not one that may be clicked")
-    made = replace(inline, marks=tuple(kept))
-    if isinstance(made, Run) and len(kept) == 1 and kept[0].kind is Kind.LINK and kept[0].value == made.text:
-        return Card(made.text)
-    return made
+    return replace(inline, marks=tuple(kept))
+
+
+def _carded(inline: Inline) -> Inline:
+    """Take a link whose words are its address for a bare address."""
+    if isinstance(inline, Run) and Mark(Kind.LINK, inline.text) in inline.marks and not _is_code(inline):
+        return Card(inline.text, tuple(mark for mark in inline.marks if mark.kind is not Kind.LINK))
+    return inline
 
 
 def _hoisted(pieces: list[Inline]) -> list[Inline]:

@@ -76,9 +76,23 @@ def inlines(text: str) -> Inlines:
     for number, line in enumerate(text.split("\n")):
         if number:
             done.append(Break())
-        groups, colour = _coloured(_atoms(line), colour)
-        done += pair(groups)
+        for part in _parted(_atoms(line)):
+            groups, colour = _coloured(part, colour)
+            done += pair(groups)
     return tuple(done)
+
+
+def _parted(atoms: Iterable[_Atom]) -> Iterator[list[_Atom]]:
+    """Part atoms at breaks, each a part of its own: signs do not pair over them."""
+    part: list[_Atom] = []
+    for atom in atoms:
+        if isinstance(atom, Break):
+            yield part
+            yield [atom]
+            part = []
+        else:
+            part.append(atom)
+    yield part
 
 
 def _coloured(atoms: Iterable[_Atom], colour: Marks) -> tuple[list[Inline | Sign | Group], Marks]:
@@ -217,7 +231,7 @@ def link(body: str) -> tuple[_Atom, ...] | None:
         account = known.lower().startswith("accountid:")
         return (Mention(known[len("accountid:") :] if account else known, words, account=account),)
     if target.startswith("^") and len(target) > 1:
-        return (Run(unescaped(words) or target[1:], (Mark(Kind.LINK, target[1:]),)),)
+        return (Opaque("wiki", f"[{body}]", unescaped(words) or target[1:]),)
     href = unescaped(target)
     if not is_link(href) and not (words and _MAIL.fullmatch(href)):
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from connector.richtext import emoji, fitting, urls
@@ -21,8 +22,11 @@ from connector.richtext.tree import (
     Inlines,
     Kind,
     Losses,
+    Mark,
     Mention,
+    Opaque,
     Run,
+    marked,
 )
 from connector.richtext.wiki_inline import is_link, is_picture, link
 
@@ -34,6 +38,7 @@ _SIGNS: Final = {
 }  # fmt: skip
 _ACCOUNT: Final = re.compile(r"[0-9a-f]{24}|[0-9]{1,10}:[\w-]{1,100}|[\w-]{1,100}:[\w:-]{1,200}")
 _NAME: Final = re.compile(r"[^\[\]|\s\\~^]{1,200}")
+_ATTACHMENT: Final = re.compile(r"\[(?:[^\[\]\n|{}\\]{1,500}\|)?\^[^\[\]\n|{}\\]{1,500}\]")
 _COLOUR: Final = re.compile(r"#[0-9A-Fa-f]{3,8}|[A-Za-z]{1,30}")
 
 _SPECIAL: Final = re.compile(r"\?\?|[\\{}\[\]|!*_\-+^~&]|:[()PD]|;\)|\((?:[yni/x!+?*-]|on|flag)\)")
@@ -44,8 +49,21 @@ _LINE: Final = re.compile(r"(?=[*#-]{1,40}(?:\s|$)|\|)|(?P<block>h[1-6]|bq)(?=\.
 
 def prepared(inlines: Iterable[Inline], losses: Losses) -> Inlines:
     """Bring inlines into the form that `written` takes."""
-    simple = fitting.simple((_shown(one, losses) for one in inlines), _KEEP, "wiki", losses)
-    return tidy(simple, _MARKS, losses, _LOST)
+    simple = fitting.simple(inlines, _KEEP, "wiki", losses)
+    return tidy((_possible(_shown(one, losses), losses) for one in simple), _MARKS, losses, _LOST)
+
+
+def _possible(inline: Inline, losses: Losses) -> Inline:
+    """Keep only links and colours that can stand in brackets."""
+    if isinstance(inline, Break):
+        return inline
+    kept: list[Mark] = []
+    for mark in inline.marks:
+        if mark.kind is Kind.LINK and not is_link(_href(mark.value)):
+            losses.add("link to something that only its source knows, shown without its address")
+        elif mark.kind is not Kind.COLOUR or _COLOUR.fullmatch(mark.value):
+            kept.append(mark)
+    return replace(inline, marks=tuple(kept)) if len(kept) < len(inline.marks) else inline
 
 
 def _shown(inline: Inline, losses: Losses) -> Inline:
@@ -65,16 +83,14 @@ def _shown(inline: Inline, losses: Losses) -> Inline:
                 return Run(alt or url, marks)
             if not urls.is_web(url):
                 losses.add("attached image named only: its file is not copied along")
-            return Image(url, "", marks)
-        case Card(url, marks) if not is_link(urls.safe(url)):
-            return Run(url, marks)
-        case Run(text, marks):
-            kept = [mark for mark in marks if mark.kind is not Kind.COLOUR or _COLOUR.fullmatch(mark.value)]
-            linked = next((mark for mark in marks if mark.kind is Kind.LINK), None)
-            if linked and not is_link(_href(linked.value)) and text != linked.value:
-                losses.add("link to something that only its source knows, shown without its address")
-                kept = [mark for mark in kept if mark.kind is not Kind.LINK]
-            return Run(text, tuple(kept))
+            return Image(url, "", tuple(mark for mark in marks if mark.kind is Kind.LINK))
+        case Card(url, marks) if url.lower().startswith("mailto:"):
+            return Run(url[len("mailto:") :], marked(marks, Mark(Kind.LINK, url)))
+        case Card(url, marks):
+            url = _encoded(url)
+            return Card(url, marks) if is_link(url) else Run(inline.url, marks)
+        case Opaque(native=native, plain=text, marks=marks):
+            return Run(text, marks) if not _ATTACHMENT.fullmatch(native) else Opaque("wiki", native, text)
         case _:
             return inline
 
@@ -91,7 +107,7 @@ def written(inlines: Inlines, *, one_line: bool = False) -> str:
     for place, line in enumerate(lines):
         text = _Line().text(line)
         if not place:
-            done = line_start(text)
+            done = text if one_line else line_start(text)
         elif one_line or not line or not lines[place - 1]:
             done += f"\\\\ {text}"
         else:
@@ -137,11 +153,10 @@ class _Line:
     def _span(self, span: Span, after: str, *, in_link: bool) -> None:
         match span.mark.kind:
             case Kind.LINK:
-                if _text(span.children) == span.mark.value and not is_link(_href(span.mark.value)):
-                    self._put(f"[^{_text(span.children)}]")
-                    return
                 self._put("[")
-                self._nodes(span.children, "|", in_link=True)
+                alone = len(span.children) == 1
+                shown = [Run(one.url) if isinstance(one, Image) and not alone else one for one in span.children]
+                self._nodes(shown, "|", in_link=True)
                 self._put(f"|{_href(span.mark.value)}]")
             case Kind.COLOUR:
                 self._put(f"{{color:{span.mark.value}}}")
@@ -177,9 +192,13 @@ class _Line:
                 self._put(f"[~accountid:{known}]" if account else f"[~{known}]")
             case Emoji(short, text):
                 alone = not self._last.isalnum() and not after.isalnum()
-                self._put(emoji.TO_WIKI[short] if alone else text or f"\\:{short}:")
+                self._put(
+                    emoji.TO_WIKI[short] if alone else self._escaped(text or f":{short}:", after, in_link=in_link)
+                )
             case Image(url):
                 self._put(f"{' ' if self._last.isalnum() else ''}!{url}!")
+            case Opaque(native=native):
+                self._put(native)
             case _:
                 return
 
@@ -221,22 +240,23 @@ class _Line:
 
 
 def _href(url: str) -> str:
+    return _ENTITY.sub(lambda found: "&amp;" + found[0][1:], _encoded(url))
+
+
+def _encoded(url: str) -> str:
     href = urls.safe(url)
+    href = f"https://{href}" if href.lower().startswith("www.") else href
     for letter, code in (("|", "%7C"), ("[", "%5B"), ("]", "%5D"), ("{", "%7B"), ("}", "%7D")):
         href = href.replace(letter, code)
-    return _ENTITY.sub(lambda found: "&amp;" + found[0][1:], href)
-
-
-def _text(nodes: Sequence[Node]) -> str:
-    return "".join(node.text for node in nodes if isinstance(node, Run))
+    return href
 
 
 def _first(node: Node) -> str:
     match node:
         case Run(text, marks):
             return "{" if any(mark.kind is Kind.CODE for mark in marks) else text[0]
-        case Emoji(short, text):
-            return text[:1] or short[0]
+        case Emoji():
+            return "("
         case Image():
             return "!"
         case _:

@@ -11,7 +11,6 @@ from connector.richtext.guard import GUARD
 from connector.richtext.spans import clean
 from connector.richtext.tree import (
     Block,
-    Break,
     BulletList,
     Cell,
     CodeBlock,
@@ -26,7 +25,6 @@ from connector.richtext.tree import (
     Paragraph,
     Quote,
     Rule,
-    Run,
     Style,
     Table,
     Written,
@@ -72,7 +70,7 @@ class _Writer:
             case Paragraph(inlines):
                 return self.inlines(inlines)
             case Heading(level, inlines):
-                text = self.inlines(Run(" ") if isinstance(one, Break) else one for one in inlines)
+                text = self.inlines(fitting.unbroken(prepared(inlines, self.losses)))
                 return f"h{level}. {text}" if text else ""
             case BulletList() | OrderedList():
                 return self.points(block, "")
@@ -89,8 +87,6 @@ class _Writer:
                 return "----"
             case Table():
                 return self.table(block)
-            case Opaque(plain=text):
-                return self.inlines(plain.line_inlines(text))
             case _:
                 return ""
 
