@@ -118,13 +118,14 @@ class Written:
     ``entity`` is the target as it is now called; ``remote`` the native id of an added comment or
     message.  ``kept`` holds, per vocabulary key, the value now in the target (for echoes).
     ``fresh`` is False when nothing was sent: a look-up found an earlier write of ours, or the target
-    already held everything.
+    already held everything.  ``losses`` say in words what the target would not take.
     """
 
     entity: Entity
     remote: str = ""
     kept: Mapping[str, Any] = field(default_factory=dict)
     fresh: bool = True
+    losses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +224,10 @@ class System:
     ``redelivers`` for how long the source may send the same webhook again: dedupe marks live as long.
     ``example`` {"connection", "source", "target"}: members as YAML gives them, for ``connector init``,
     the docs, and for reading a payload without a configuration.
+    ``needs`` {"read" or "write": scopes}, shown missing by ``check --live`` where the probe tells scopes;
+    ``a|b`` is satisfied by either.
+    ``implied(body)`` -> the headers that a recorded body (parsed JSON) must have come with, so that a
+    file can be read that was saved without them; empty where the body does not tell.
     ``markers_inline`` True where `receive` already sees our markers (GitHub body, Slack metadata).
     """
 
@@ -249,5 +254,7 @@ class System:
     blind_spots: tuple[str, ...] = ()
     redelivers: timedelta = timedelta(days=7)
     markers_inline: bool = True
+    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    implied: Callable[[Any], Mapping[str, str]] | None = None
     features: Mapping[str, str] = field(default_factory=dict)
     example: Mapping[str, Any] = field(default_factory=dict)

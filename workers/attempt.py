@@ -86,6 +86,8 @@ class Attempt:
         )
         self.link: Link | None = None
         self.wrote = 0
+        self.losses: list[str] = []
+        """What the target would not take."""
         self.would: list[tuple[Change, Shaped | None]] = []
         """What shadow mode did not write."""
         self.plan = Plan()
@@ -143,7 +145,7 @@ class Attempt:
             ]
             return Result("skipped", "shadow: would " + ", ".join(words))
         if self.wrote or self.letter.fields.get("wrote"):
-            return Result("delivered", "; ".join(wanted.losses), self.wrote)
+            return Result("delivered", "; ".join((*wanted.losses, *self.losses)), self.wrote)
         return Result("skipped", "echo: our own change coming back" if wanted.adopt else "nothing to change")
 
     # --- knowing ------------------------------------------------------------------------------------
@@ -293,6 +295,7 @@ class Attempt:
             self.would.append((change, shaped))
             return None
         written, news = self.pen.write(change)
+        self.losses += written.losses
         if news:
             self.wrote += 1
             self._audit(change, written, shaped)

@@ -1,19 +1,19 @@
 """Write into Jira one thing at a time, each carrying our mark, and tell what Jira kept of it.
 
-Our mark is an entity property (`api.PROPERTY`) that is sent *inside* the request that adds an issue or
-a comment, and the ``globalId`` of a remote link.  Both official documents take ``properties`` there.
+Our mark goes along *inside* the request that adds an issue or a comment (`mark`), and is the ``globalId``
+of a remote link.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from connector.errors import RateLimited, Rejected, Retryable
+from connector.errors import Forbidden, RateLimited, Rejected, Retryable
 from connector.event import Entity
 from connector.ports import Site
 from connector.system import Action, Change, Written
-from connector.systems.jira import vocabulary
+from connector.systems.jira import mark, vocabulary
 from connector.systems.jira.api import INTERNAL, PROPERTY, call
 from connector.systems.jira.metadata import all_fields, create_screen
 from connector.systems.jira.read import comment_of, issue_of
@@ -22,6 +22,9 @@ from connector.systems.jira.settings import JiraTarget
 from connector.systems.jira.transitions import move
 from connector.systems.jira.vocabulary import member
 from connector.systems.jira.wanted import LATER
+
+_NO_LINKS: Final = frozenset({403, 404, 405, 501})
+"""How a Jira answers a remote link where there are none."""
 
 
 # --- read ----------------------------------------------------------------------------------------------
@@ -41,7 +44,7 @@ def read(site: Site, target: JiraTarget, entity: Entity) -> Mapping[str, Any] | 
     return {"fields": fields, "data": vocabulary.issue_data(site.settings, issue)}
 
 
-def kept_of(site: Site, entity: Entity) -> tuple[Entity, Mapping[str, Any]]:
+def kept_of(site: Site, entity: Entity, *, created: bool = False) -> tuple[Entity, Mapping[str, Any]]:
     """Read back what a write left; nothing where that fails, for the write itself is done."""
     try:
         issue = issue_of(site, entity.id)
@@ -49,6 +52,8 @@ def kept_of(site: Site, entity: Entity) -> tuple[Entity, Mapping[str, Any]]:
         return entity, {}
     if issue is None:
         return entity, {}
+    if created:
+        mark.learn(site, "issue", issue.get("properties"))
     now = vocabulary.issue_entity(entity.connection, site.settings, issue)
     return now, vocabulary.issue_data(site.settings, issue)
 
@@ -84,14 +89,16 @@ def entity_of(change: Change) -> Entity:
 
 
 def _create(site: Site, target: JiraTarget, change: Change) -> Written:
-    kind, _ = create_screen(site, target)
+    kind, screen = create_screen(site, target)
     now = {name: value for name, value in change.fields.items() if name not in LATER and value not in (None, [])}
     fields = {"project": {"key": target.project}, "issuetype": {"id": kind}, **now}
-    made = call(site, "POST", "/issue", json={"fields": fields, "properties": _mark(change)})
+    if mark.kept(site, "issue") is not mark.Kept.PROPERTY and "description" in screen:
+        fields["description"] = mark.with_anchor(fields.get("description"), str(change.marker))
+    made = mark.add(site, "issue", "/issue", {"fields": fields}, _mark(change))
     if not isinstance(made, Mapping) or not str(made.get("id", "")).isdigit():
         raise Retryable("the create was answered without the issue's id", sent=True, cause="bad_answer")
     entity = vocabulary.issue_entity(site.connection, site.settings, made)
-    entity, kept = kept_of(site, entity)
+    entity, kept = kept_of(site, entity, created=True)
     return Written(entity, kept=kept)
 
 
@@ -113,11 +120,32 @@ def _add_comment(site: Site, target: JiraTarget, change: Change) -> Written:
     if target.internal_comments:
         # In the same call: a comment that is public for a moment has already been mailed to the customer.
         properties.append({"key": INTERNAL, "value": {"internal": True}})
-    body = {"body": change.body, "properties": properties}
-    made = call(site, "POST", f"/issue/{entity.id}/comment", json=body, entity=entity.id)
+    before = mark.kept(site, "comment")
+    sure = before is mark.Kept.PROPERTY
+    body = {"body": change.body if sure else mark.with_anchor(change.body, str(change.marker))}
+    made = mark.add(
+        site,
+        "comment",
+        f"/issue/{entity.id}/comment",
+        body,
+        properties,
+        entity=entity.id,
+        needed=target.internal_comments,
+    )
     if not isinstance(made, Mapping) or not str(made.get("id", "")).isdigit():
         raise Retryable("the comment was answered without its id", sent=True, cause="bad_answer")
+    if before is mark.Kept.UNKNOWN and mark.kept(site, "comment") is before:
+        _learn_of_comments(site, entity, str(made["id"]))
     return comment_written(site, entity, made)
+
+
+def _learn_of_comments(site: Site, entity: Entity, number: str) -> None:
+    try:
+        comment = comment_of(site, entity.id, number)
+    except (Retryable, RateLimited):
+        return  # The comment is written; the next one asks again.
+    if comment is not None:
+        mark.learn(site, "comment", comment.get("properties"))
 
 
 def comment_written(site: Site, entity: Entity, comment: Mapping[str, Any], *, fresh: bool = True) -> Written:
@@ -136,7 +164,8 @@ def _edit_comment(site: Site, change: Change) -> Written:
     now = comment_of(site, entity.id, change.remote)
     if now is None:
         raise Rejected("the comment does not exist any more", cause="not_found", status=404)
-    body: dict[str, Any] = {"body": change.body}
+    borne = mark.in_text(now.get("body"))
+    body: dict[str, Any] = {"body": mark.with_anchor(change.body, borne) if borne else change.body}
     if now.get("visibility"):
         body["visibility"] = now["visibility"]
     path = f"/issue/{entity.id}/comment/{change.remote}"
@@ -157,7 +186,12 @@ def _delete_comment(site: Site, change: Change) -> Written:
 
 
 def _relate(site: Site, change: Change) -> Written:
-    """Put a link to the source onto the issue.  Jira upserts by ``globalId``, and clears what is left out."""
+    """Put a link to the source onto the issue.  Jira upserts by ``globalId``, and clears what is left out.
+
+    Linking may be switched off for a whole site (403 by the official document; a server without the
+    resource answers 404), or not be granted to us.  The link is an addition for people, so that is a
+    loss that is told, and no reason to hold back the issue's state and comments.
+    """
     entity = entity_of(change)
     relation = change.relation
     key = str(relation.get("key") or "")
@@ -173,5 +207,13 @@ def _relate(site: Site, change: Change) -> Written:
             "status": {"resolved": bool(relation.get("done"))},
         },
     }
-    made = call(site, "POST", f"/issue/{entity.id}/remotelink", json=link, entity=entity.id)
+    try:
+        made = call(site, "POST", f"/issue/{entity.id}/remotelink", json=link, entity=entity.id)
+    except (Rejected, Forbidden) as refused:
+        if refused.status not in _NO_LINKS or issue_of(site, entity.id) is None:
+            raise
+        lost = (
+            f"no link back on {entity.key or entity.id}: issue linking is off there, or not granted ({refused.status})"
+        )
+        return Written(entity, fresh=False, losses=(lost,))
     return Written(entity, str(made.get("id", "")) if isinstance(made, Mapping) else "")

@@ -10,8 +10,8 @@ from typing import Any, Final
 from connector.errors import Ambiguous
 from connector.ports import Site
 from connector.system import Absent, Action, Change, Written
-from connector.systems.jira import vocabulary
-from connector.systems.jira.api import PROPERTY, get_or_none, marker_of, pages, search
+from connector.systems.jira import mark, vocabulary
+from connector.systems.jira.api import PROPERTY, get_or_none, pages, search
 from connector.systems.jira.deliver import comment_written, entity_of, kept_of
 from connector.systems.jira.read import issue_of, with_properties
 from connector.systems.jira.settings import JiraTarget
@@ -48,13 +48,13 @@ def _look_up_issue(site: Site, target: JiraTarget, change: Change, since: dateti
         found = issue if "properties" in issue else issue_of(site, str(issue["id"]))
         if found is None:
             continue
-        mark = marker_of(found.get("properties"))
-        if mark == wanted:
+        borne = mark.of_issue(found)
+        if borne == wanted:
             entity = vocabulary.issue_entity(site.connection, site.settings, found)
             entity, kept = kept_of(site, entity)
             return Written(entity, kept=kept, fresh=False)
         summary = member(found, "fields").get("summary")
-        unmarked = unmarked or (not mark and summary is not None and summary == change.fields.get("summary"))
+        unmarked = unmarked or (not borne and summary is not None and summary == change.fields.get("summary"))
     if unmarked:
         message = "an issue of ours with this summary carries no mark: this Jira may have dropped it; look and decide"
         raise Ambiguous(message, cause="ambiguous")
@@ -89,7 +89,8 @@ def _look_up_comment(site: Site, change: Change, since: datetime) -> Written | A
         created = moment(comment.get("created"))
         if created is not None and created < oldest:
             break
-        if marker_of(with_properties(site, comment)["properties"]) == str(change.marker):
+        borne = mark.in_text(comment.get("body")) or mark.of_comment(with_properties(site, comment))
+        if borne == str(change.marker):
             return comment_written(site, entity, comment, fresh=False)
     return Absent()
 

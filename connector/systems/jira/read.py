@@ -12,8 +12,8 @@ from connector.errors import Rejected, Retryable
 from connector.event import Event, Kind, event_id
 from connector.ports import Site
 from connector.system import Who
-from connector.systems.jira import happening, vocabulary
-from connector.systems.jira.api import INTERNAL, PROPERTY, get_object, get_or_none, marker_of, search
+from connector.systems.jira import happening, mark, vocabulary
+from connector.systems.jira.api import INTERNAL, PROPERTY, get_object, get_or_none, search
 from connector.systems.jira.jql import without_order
 from connector.systems.jira.vocabulary import Json, moment
 
@@ -75,7 +75,7 @@ def state_event(site: Site, issue: Json, origin: str) -> Event:
         data=data,
         actor=vocabulary.person(fields.get("creator")) if fresh else None,
         raw={"issue": issue},
-        marker=marker_of(issue.get("properties")),
+        marker=mark.of_issue(issue),
         origin=origin,
     )
 
@@ -113,7 +113,7 @@ def _complete_comment(site: Site, event: Event) -> Event | None:
         full.with_data(comment=data),
         actor=author or event.actor,
         raw={**full.raw, "comment": comment},
-        marker=marker_of(comment.get("properties")),
+        marker=mark.of_comment(comment),
     )
 
 
@@ -125,7 +125,7 @@ def _with_issue(site: Site, event: Event, issue: Json) -> Event:
         data={**event.data, **vocabulary.issue_data(site.settings, issue)},
         raw={**event.raw, "issue": issue},
         partial=False,
-        marker=marker_of(issue.get("properties")) if event.kind.is_state else event.marker,
+        marker=mark.of_issue(issue) if event.kind.is_state else event.marker,
     )
 
 

@@ -458,10 +458,12 @@ def test_what_people_created_is_not_ours() -> None:
     assert isinstance(JIRA.look_up(here.site, WEB, one, here.clock()), Absent)
 
 
-def test_a_server_that_drops_our_mark_is_noticed_instead_of_doubled() -> None:
+def test_an_issue_that_lost_our_mark_is_noticed_instead_of_doubled() -> None:
     here = place("data-center")
     made = created(here)
-    here.sandbox.site.issues[made.entity.id].properties.clear()
+    lost = here.sandbox.site.issues[made.entity.id]
+    lost.properties.clear()
+    lost.values["description"] = None
     one = change(Action.CREATE, fields={"summary": "Issue one"})
     with pytest.raises(Ambiguous):
         JIRA.look_up(here.site, WEB, one, here.clock())
