@@ -231,6 +231,9 @@ def _change(action: str, item: Json, payload: Json) -> Mapping[str, Mapping[str,
         case "milestoned" | "demilestoned":
             title = (optional(payload, "milestone", dict) or {}).get("title")
             return {"milestone": {"from": None, "to": title} if action == "milestoned" else {"from": title, "to": None}}
+        case "typed" | "untyped":
+            name = (optional(payload, "type", dict) or {}).get("name")
+            return {"type": {"from": None, "to": name} if action == "typed" else {"from": name, "to": None}}
         case "closed":
             return {"state": {"from": "open", "to": "closed"}}
         case "reopened":

@@ -36,14 +36,25 @@ def changes(items: Any) -> dict[str, dict[str, Any]]:
     """Read changelog items into ``Event.change``; people keep their id beside the shown name.
 
     ``from`` and ``to`` are null in practice more often than not, also where the documents say text.
+    Fields that hold several things (components, links, attachments) tell one item for each: their sides
+    become lists of what went and what came.
     """
     found: dict[str, dict[str, Any]] = {}
+    several: set[str] = set()
     for item in items if isinstance(items, list) else ():
         name = item.get("field") if isinstance(item, Mapping) else None
         if not isinstance(name, str):
             continue
         key = CHANGED.get(name.lower(), name)
-        found[key] = {"from": _side(key, item, "from"), "to": _side(key, item, "to")}
+        sides = {"from": _side(key, item, "from"), "to": _side(key, item, "to")}
+        if key not in found:
+            found[key] = sides
+            continue
+        if key not in several:
+            several.add(key)
+            found[key] = {side: [] if value is None else [value] for side, value in found[key].items()}
+        for side, value in sides.items():
+            found[key][side] += [] if value is None else [value]
     return found
 
 

@@ -40,6 +40,7 @@ _ISSUES: Final = {
 }
 _FAMILIES: Final = (
     ("worklog_", "worklogs are not linked"),
+    ("jira:worklog_", "worklogs are not linked"),
     ("attachment_", "attachments are not linked"),
     ("issuelink_", "issue links are not linked"),
     ("issue_property_", "issue properties are not linked"),
@@ -186,6 +187,8 @@ def _state(connection: str, settings: JiraConnection, body: Json, issue: Json, k
         actor=vocabulary.person(body.get("user")),
         change=happening.changes(changelog.get("items")) if updates else {},
         raw=body,
+        # A body cut short by whoever sends it is no reason to write empty values: the issue is read.
+        partial="status" not in fields or "summary" not in fields,
     )
 
 

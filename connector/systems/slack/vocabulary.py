@@ -19,6 +19,7 @@ from connector.event import Entity, Event, Kind, Person, event_id
 from connector.link import Marker
 from connector.systems.slack.settings import CHANNEL_ID
 from connector.systems.slack.text import title
+from connector.systems.slack.words import words_of
 
 Json = Mapping[str, Any]
 
@@ -148,10 +149,16 @@ def root_of(message: Json) -> str:
     return ts(message, "thread_ts", ts(message, "ts"))
 
 
+def text_of(message: Json) -> str:
+    """Return what a message says; a text of another type than text is unreadable."""
+    text = word(message, "text")
+    return text if text.strip() else words_of(message)
+
+
 def said(channel: str, message: Json) -> dict[str, Any]:
     """Return the vocabulary of one message: ``comment`` always, title and body where it starts a thread."""
     own, root = ts(message, "ts"), root_of(message)
-    text = {"format": "mrkdwn", "content": word(message, "text")}
+    text = {"format": "mrkdwn", "content": text_of(message)}
     created, who = moment(own).isoformat(), author(message)
     edited = edit_of(message)
     comment = {
@@ -171,7 +178,7 @@ def said(channel: str, message: Json) -> dict[str, Any]:
 
 def opening(message: Json) -> dict[str, Any]:
     """Return what the first message of a thread says about the thread."""
-    text, edited = word(message, "text"), edit_of(message)
+    text, edited = text_of(message), edit_of(message)
     created = moment(ts(message, "ts")).isoformat()
     return {
         "title": title(text),

@@ -397,3 +397,14 @@ def test_only_the_named_repositories_are_selected_and_case_does_not_matter(refer
     event = only(received("issues", payloads(reference_data)["issues"][0]))
     assert SYSTEM.selects(Source(("codertocat/hello-world",)), event) == ""
     assert "Codertocat/Hello-World" in SYSTEM.selects(Source(("acme/web",)), event)
+
+
+@pytest.mark.parametrize(
+    ("action", "change"), [("typed", {"from": None, "to": "Bug"}), ("untyped", {"from": "Bug", "to": None})]
+)
+def test_an_issue_type_that_comes_or_goes_is_a_change(
+    action: str, change: dict[str, Any], reference_data: Path
+) -> None:
+    opened = next(one for one in payloads(reference_data)["issues"] if one["action"] == "opened")
+    event = only(received("issues", {**opened, "action": action, "type": {"id": 7, "name": "Bug"}}))
+    assert event.change == {"type": change}

@@ -546,3 +546,21 @@ def test_a_query_about_a_fresh_issue_is_asked_again_where_the_index_may_lag() ->
     later(here, seconds=80)
     assert SYSTEM.matches(here.site, "labels = red", event)
     assert not SYSTEM.matches(here.site, "labels = blue", event)
+
+
+def test_a_field_that_is_told_in_several_items_loses_none_of_them() -> None:
+    items = [
+        {"field": "Component", "from": None, "fromString": None, "to": "1", "toString": "api"},
+        {"field": "Component", "from": None, "fromString": None, "to": "2", "toString": "web"},
+        {"field": "Component", "from": "3", "fromString": "old", "to": None, "toString": None},
+    ]
+    event = only(received(body(changelog={"id": "5", "items": items})))
+    assert event.change == {"Component": {"from": ["old"], "to": ["api", "web"]}}
+
+
+@pytest.mark.parametrize("fields", [None, {}, {"labels": []}])
+def test_a_body_without_the_issues_fields_is_read_again_before_it_is_used(fields: Any) -> None:
+    issue = {"id": "10234", "key": "WEB-12", **({} if fields is None else {"fields": fields})}
+    changelog = {"id": "5", "items": [{"field": "status", "fromString": "a", "toString": "b"}]}
+    assert only(received(body(issue=issue, changelog=changelog))).partial
+    assert not only(received(body(changelog=changelog))).partial
