@@ -12,7 +12,7 @@ import orjson
 
 from connector.errors import ConnectorError, RateLimited, Retryable, Scope
 from connector.event import Entity
-from connector.ports import Site
+from connector.ports import Request, Response, Site
 from connector.system import Absent, Action, Change, Target, Written
 from workers.stores.deliveries import Deliveries
 from workers.stores.keys import DAY_MS
@@ -85,15 +85,22 @@ class Pen:
         return intent
 
     def _send(self, change: Change) -> Written:
+        answered: list[Request] = []
+
+        def send(request: Request, /) -> Response:
+            response = self.site.send(request)
+            if request.writes:
+                answered.append(request)
+            return response
+
         try:
-            return self.target.write(self.site, self.settings, change)
-        except Retryable as error:
-            if not error.sent:
+            return self.target.write(replace(self.site, send=send), self.settings, change)
+        except ConnectorError as error:
+            # A refusal is an answer: the target did not do it.  But where a write was taken and only a
+            # read after it fails, the thing may be there: it is looked up, not added again.
+            unknown = (isinstance(error, Retryable) and error.sent) or (answered and change.action in ADDS)
+            if not unknown:
                 self.book.forget.append(change.effect)
-            raise
-        except ConnectorError:
-            # A refusal is an answer: the target did not do it.
-            self.book.forget.append(change.effect)
             raise
 
     def _resolve(self, change: Change, intent: Intent) -> Written | None:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from connector.config import Connector
-from connector.errors import ConnectorError, Retryable
+from connector.errors import ConnectorError, RateLimited, Rejected, Retryable, Scope, Unauthorized
+from connector.link import Marker, effect_key
+from connector.ports import Request, Response, Site
+from connector.system import Action, Change, Target, Written
 from tests.workers.office import CREATED, NEW, Office, comment, event
+from workers.stores.deliveries import Deliveries
+from workers.stores.records import Intent, Settlement
+from workers.writing import Pen
 
 DEADLINE = timedelta(seconds=30)
 
@@ -117,3 +126,52 @@ def test_a_renamed_connector_doubles_nothing(office: Office) -> None:
     office.accept(CREATED, comment(2, "hello"))
     office.work()
     assert office.did() == [*NEW, "add comment WEB-1"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        lambda: Unauthorized("the token has ended", cause="401", status=401),
+        lambda: Retryable("503", sent=False, status=503),
+        lambda: RateLimited(
+            "slow down", scope=Scope.ENDPOINT, retry_after=timedelta(seconds=1), cause="rate", status=429
+        ),
+    ],
+)
+def test_a_read_that_fails_after_the_write_was_taken_doubles_nothing(error: Callable[[], ConnectorError]) -> None:
+    book = Settlement()
+    with pytest.raises(ConnectorError):
+        a_pen(book, error, Request("POST", "/issue")).write(A_CREATE)
+    assert not book.forget, "the intent must stay, so that the next attempt looks"
+
+
+def test_a_refused_write_is_forgotten_whatever_was_read_before_it() -> None:
+    book = Settlement()
+    with pytest.raises(ConnectorError):
+        a_pen(book, lambda: Rejected("no", cause="400"), Request("GET", "/issue/createmeta")).write(A_CREATE)
+    assert book.forget == [A_CREATE.effect]
+
+
+_MARK = Marker("test", "github", effect_key("uid", "github:issue:1", "create"))
+A_CREATE = Change(Action.CREATE, _MARK.effect, _MARK)
+
+
+def a_pen(book: Settlement, error: Callable[[], ConnectorError], taken: Request) -> Pen:
+    """Make a pen whose target sends ``taken``, is answered well, and then fails with ``error``."""
+
+    def write(site: Site, _settings: object, _change: Change) -> Written:
+        site.send(taken)
+        raise error()
+
+    office = SimpleNamespace(intend=lambda *_, **__: Intent("go"))
+    return Pen(
+        store=cast("Deliveries", office),
+        turn="t",
+        subject="s",
+        delivery="d",
+        site=Site("jira", None, lambda _request: Response(200, {}, b"{}"), lambda: datetime(2026, 11, 24, tzinfo=UTC)),
+        target=cast("Target", SimpleNamespace(write=write)),
+        settings=None,
+        budget=DEADLINE,
+        book=book,
+    )

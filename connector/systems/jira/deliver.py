@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from connector.errors import Forbidden, RateLimited, Rejected, Retryable
+from connector.errors import ConnectorError, Forbidden, Rejected, Retryable
 from connector.event import Entity
 from connector.ports import Site
 from connector.system import Action, Change, Written
@@ -45,10 +45,14 @@ def read(site: Site, target: JiraTarget, entity: Entity) -> Mapping[str, Any] | 
 
 
 def kept_of(site: Site, entity: Entity, *, created: bool = False) -> tuple[Entity, Mapping[str, Any]]:
-    """Read back what a write left; nothing where that fails, for the write itself is done."""
+    """Read back what a write left; nothing where that fails, for the write itself is done.
+
+    Whatever the reason: a token that ends in between would else be taken for a refusal of the write,
+    which is then sent again.
+    """
     try:
         issue = issue_of(site, entity.id)
-    except (Retryable, RateLimited):
+    except ConnectorError:
         return entity, {}
     if issue is None:
         return entity, {}
@@ -142,7 +146,7 @@ def _add_comment(site: Site, target: JiraTarget, change: Change) -> Written:
 def _learn_of_comments(site: Site, entity: Entity, number: str) -> None:
     try:
         comment = comment_of(site, entity.id, number)
-    except (Retryable, RateLimited):
+    except ConnectorError:
         return  # The comment is written; the next one asks again.
     if comment is not None:
         mark.learn(site, "comment", comment.get("properties"))

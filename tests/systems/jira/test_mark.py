@@ -210,3 +210,15 @@ def test_a_link_on_an_issue_that_is_gone_is_refused() -> None:
     del here.sandbox.site.issues[issue.id]
     with pytest.raises(Rejected):
         JIRA.write(here.site, WEB, change(Action.RELATE, "link", issue, relation={"url": "https://x.example"}))
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 503])
+@pytest.mark.parametrize("flavour", ["cloud", "data-center"])
+def test_an_add_whose_reading_back_is_refused_is_done_all_the_same(flavour: str, status: int) -> None:
+    here = place(flavour)
+    fields = {"summary": "Crash"}
+    created = JIRA.write(here.site, WEB, change(Action.CREATE, "before", fields=fields)).entity
+    here.sandbox.faults.on = [Fault("status", method="GET", path=".*/(issue/[0-9]+|comment/.*)", status=status)]
+    assert JIRA.write(here.site, WEB, change(Action.CREATE, "one", fields=fields)).entity.id != created.id
+    text = "x" if flavour == "data-center" else {"type": "doc", "version": 1, "content": []}
+    assert JIRA.write(at(here, here.site.send), WEB, change(Action.COMMENT, "c", created, body=text)).remote
