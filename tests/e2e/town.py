@@ -123,6 +123,11 @@ def until(what: Callable[[], T], seconds: float = 30.0, *, told: Callable[[], ob
 class Town:
     """Everything there is; a context manager.  Processes have names and can be killed, stopped and started."""
 
+    connections = CONNECTIONS
+    connectors: Mapping[str, str] = CONNECTORS
+    hurry: Mapping[str, str] = HURRY
+    workers: tuple[str, ...] = ("w1", "w2")
+
     def __init__(self, home: Path) -> None:
         self.home = home
         self.secret = secrets.token_hex(16)
@@ -147,36 +152,48 @@ class Town:
     def _set_up(self) -> None:
         for folder in ("connections", "connectors", "logs"):
             (self.home / folder).mkdir(parents=True)
+        self._open_sandboxes()
+        self.served.__enter__()
+        urls = {name: self.served.url(name) for name in self.served.sandboxes}
+        self.write("connections/all.yaml", self.connections.format(**urls))
+        for name, text in self.connectors.items():
+            self.declare(name, text)
+        broker, store = self._open_servers()
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("CONNECTOR_", "SENTRY_"))},
+            **TOKENS,
+            **self.hurry,
+            "HOOK_SECRET": self.secret,
+            "CONNECTOR_HOME": str(self.home),
+            "BROKER_URL": broker,
+            "STORE_URL": store,
+            "RECEIVER_PORT": str(self.receiver_port),
+            "PYTHONPATH": str(ROOT),
+            "PYTHONWARNINGS": "ignore",
+        }
+        self.spawn("receive", "receive")
+        for name in self.workers:
+            self.work(name)
+        self.ports["schedule"] = free_port()
+        self.spawn("schedule", "schedule", HEALTH_PORT=str(self.ports["schedule"]))
+        self.wait_until_ready(*self.workers, "schedule")
+        until(lambda: self.get(self.receiver_port, "/readyz")[0] == 200)
+        self._subscribe()
+
+    def _open_sandboxes(self) -> None:
         repositories = ("acme/web", "acme/dc", "acme/polled", "acme/late")
         url = self.served.url
         self.served.add("github", new_github(webhook_secret=self.secret, url=url("github"), repositories=repositories))
         self.served.add("jira", new_jira(webhook_secret=self.secret, url=url("jira"), index_lag=timedelta(0)))
         self.served.add("dc", new_jira(flavour="data-center", context="/jira", url=url("dc") + "/jira"))
         self.served.add("slack", new_slack(webhook_secret=self.secret, url=url("slack")))
-        self.served.__enter__()
-        self.write("connections/all.yaml", CONNECTIONS.format(**{name: url(name) for name in self.served.sandboxes}))
-        for name, text in CONNECTORS.items():
-            self.declare(name, text)
+
+    def _open_servers(self) -> tuple[str, str]:
+        """Start broker and store; returns their URLs."""
         self._servers = start(self.home)
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("CONNECTOR_", "SENTRY_"))},
-            **TOKENS,
-            **HURRY,
-            "HOOK_SECRET": self.secret,
-            "CONNECTOR_HOME": str(self.home),
-            "BROKER_URL": self._servers.broker_url,
-            "STORE_URL": self._servers.store_url,
-            "RECEIVER_PORT": str(self.receiver_port),
-            "PYTHONPATH": str(ROOT),
-            "PYTHONWARNINGS": "ignore",
-        }
-        self.spawn("receive", "receive")
-        self.work("w1")
-        self.work("w2")
-        self.ports["schedule"] = free_port()
-        self.spawn("schedule", "schedule", HEALTH_PORT=str(self.ports["schedule"]))
-        self.wait_until_ready("w1", "w2", "schedule")
-        until(lambda: self.get(self.receiver_port, "/readyz")[0] == 200)
+        return self._servers.broker_url, self._servers.store_url
+
+    def _subscribe(self) -> None:
         for name in ("github", "jira", "slack"):
             self.served.subscribe(name, f"http://127.0.0.1:{self.receiver_port}/hooks/{name}")
 
