@@ -133,7 +133,7 @@ class Receiver(Collector):
         else:
             reply = await self._page(path)
         if reply is not None:
-            await reply.send(send)
+            await reply.send(send, receive)
 
     async def _page(self, path: bytes) -> Reply:
         match path:
