@@ -1,0 +1,1 @@
+"""Measure what the product costs against hand-written programs, side by side in one run."""
