@@ -170,11 +170,11 @@ def edit_screen(site: Site, target: JiraTarget, entity: Entity, *, fresh: bool =
 
 # --- statuses ------------------------------------------------------------------------------------------------
 def statuses(site: Site, project: str) -> Mapping[str, tuple[str, str]]:
-    """Return a project's statuses: name in lower case -> (name, category key)."""
+    """Return a project's statuses: name in lower case -> (name, category key); empty where nobody tells."""
 
     def load() -> dict[str, tuple[str, str]]:
         found: dict[str, tuple[str, str]] = {}
-        for row in get(site, f"/project/{project}/statuses") or ():
+        for row in _statuses(site, project):
             for status in row.get("statuses") or ():
                 category = status.get("statusCategory") or {}
                 found[str(status["name"]).casefold()] = (str(status["name"]), str(category.get("key", "")))
@@ -182,3 +182,17 @@ def statuses(site: Site, project: str) -> Mapping[str, tuple[str, str]]:
 
     known: Mapping[str, tuple[str, str]] = site.memory(f"jira:statuses:{project}", LIFE, load)
     return known
+
+
+def _statuses(site: Site, project: str) -> list[dict[str, Any]]:
+    """Ask for a project's statuses, by issue type; where that is not to be had, for all of the site."""
+    for path in (f"/project/{project}/statuses", "/status"):
+        try:
+            rows = get(site, path)
+        except Rejected as refused:
+            if refused.status != 404:
+                raise
+            continue
+        found = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+        return found if path != "/status" else [{"statuses": found}]
+    return []

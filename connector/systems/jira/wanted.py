@@ -18,6 +18,8 @@ LATER: Final = frozenset({"status", "resolution"})
 """Fields that no create or edit carries: they are written by a transition."""
 
 _STATUS_NAMES: Final = frozenset({"status", "state"})
+_CATEGORIES: Final = {"to do": "new", "in progress": "indeterminate", "done": "done"}
+"""Jira's own names of its three status categories: what they mean where no status is called so."""
 
 
 def shaped(site: Site, target: JiraTarget, wanted: Mapping[str, Any], entity: Entity | None) -> Shaped:
@@ -59,16 +61,21 @@ def _is_status(site: Site, name: str) -> bool:
 
 
 def _status_fields(site: Site, target: JiraTarget, entity: Entity | None, value: Any) -> dict[str, Any]:
-    """Read ``Done`` or ``{status: Done, resolution: Fixed}``; the status must exist in the project."""
+    """Read ``Done`` or ``{status: Done, resolution: Fixed}``; the status must exist in the project.
+
+    Where none is called *To Do*, *In Progress* or *Done*, the category of that name is meant: workflows
+    name their statuses as they like, and in their own language.
+    """
     given = value if isinstance(value, Mapping) and "format" not in value else {"status": value}
     status, resolution = words(given.get("status")).strip(), given.get("resolution")
     known = statuses(site, (entity.scope if entity else "") or target.project)
     found = known.get(status.casefold())
-    if found is None and status.casefold() not in {"new", "indeterminate", "done"}:
+    category = _CATEGORIES.get(status.casefold(), status.casefold())
+    if found is None and known and category not in _CATEGORIES.values():
         offered = ", ".join(sorted(name for name, _ in known.values()))
         message = f"{status!r} is no status of {target.project}; there are {offered}"
         raise Rejected(message, fields={"Status": message}, cause="option:status")
-    fields: dict[str, Any] = {"status": {"name": found[0] if found else status.casefold()}}
+    fields: dict[str, Any] = {"status": {"name": found[0] if found else category if known else status}}
     if resolution:
         fields["resolution"] = {"name": words(resolution)}
     return fields
@@ -98,6 +105,10 @@ def _named(fields: Mapping[str, Field], name: str) -> Field | None:
     if name in fields:
         return fields[name]
     near = [field for field in fields.values() if field.name.casefold() == name.casefold()]
+    if not near:
+        # Jira shows names in the account's language; the ids of its own fields are their English names.
+        word = name.casefold().replace(" ", "")
+        near = [field for field in fields.values() if field.id.casefold() == word]
     if len(near) > 1:
         message = f"several fields have this name; write one of {', '.join(sorted(field.id for field in near))}"
         raise Rejected(f"{name}: {message}", fields={name: message}, cause="ambiguous")
