@@ -24,10 +24,12 @@ from connector.richtext.tree import (
     Inlines,
     Kind,
     Losses,
+    Mark,
     Mention,
     Opaque,
     Run,
     Style,
+    marked,
 )
 
 _MARKS: Final = frozenset(Kind) - {Kind.COLOUR, Kind.BACKGROUND}
@@ -89,6 +91,8 @@ def _pictured(inline: Inline, losses: Losses) -> Inline:
             if not urls.is_web(url):
                 losses.add("attached image named only: its file is not copied along")
             return Image(url, clean(alt), marks)
+        case Card(url, marks) if not _SCHEME.match(url) and urls.safe(url):
+            return Run(url, marked(marks, Mark(Kind.LINK, url)))
         case Mention(known, name, marks=marks) if not _LOGIN.fullmatch(known):
             return Run(f"@{name or known}", marks)
         case _:

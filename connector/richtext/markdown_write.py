@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from connector.richtext import fitting, markdown_escape, plain
+from connector.richtext import fitting, markdown_escape
 from connector.richtext.guard import guarded
 from connector.richtext.markdown_spans import prepared, written
 from connector.richtext.spans import clean
@@ -127,8 +127,9 @@ class _Writer:
             if not isinstance(first[0] if first else None, Paragraph):
                 first, rest = (), item.blocks
             head = " ".join(part for part in (box, self.blocks(first)) if part)
-            below = self.blocks(rest)
-            joint = "\n" if rest and _interrupts(rest[0], below) else "\n\n"
+            parts = self.parts(rest)
+            below = _joined(parts)
+            joint = "\n" if parts and _interrupts(*parts[0]) else "\n\n"
             content = f"{head}{joint}{below}" if below else head
         if content.partition("\n")[0] == "---":
             content = f"___{content[3:]}"  # "- ---" would be a rule itself, not a point with one

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from connector.richtext import fitting, plain, urls
+from connector.richtext import fitting, urls
 from connector.richtext.guard import GUARD
 from connector.richtext.mrkdwn_read import BULLETS, JOIN, POINT, RULE, is_native
-from connector.richtext.spans import Node, Span, image_as_link, nest, tidy
+from connector.richtext.spans import Node, Span, clean, image_as_link, nest, tidy
 from connector.richtext.tree import (
     Block,
     Break,
@@ -123,7 +123,7 @@ class _Writer:
                 if "```" in text:
                     self.losses.add("code fences in a code block parted by an unseen character")
                     text = re.sub("`(?=``)", f"`{GUARD}", text)
-                return f"```\n{escaped(_code(text))}\n```"
+                return f"```\n{escaped(clean(text))}\n```"
             case Quote(inner):
                 text = self.blocks(inner, _IN_QUOTE, "not possible in a quote")
                 return "\n".join(f"> {line}".rstrip(" ") for line in text.split("\n")) if text else ""
@@ -279,7 +279,3 @@ def _first(node: Node) -> str:
 
 def _unboxed(block: BulletList | OrderedList | TaskList) -> BulletList | OrderedList:
     return BulletList(block.items) if isinstance(block, TaskList) else block
-
-
-def _code(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -26,7 +26,7 @@ from connector.richtext.tree import (
 )
 
 _GONE: Final = {code: None for code in range(0x20) if code not in {0x09, 0x0A}} | {0x7F: None}
-_LINES: Final = {0x85: "\n", 0x0B: "\n", 0x0C: "\n", 0x2028: "\n", 0x2029: "\n", 0x0D: "\n"}
+_LINES: Final = {0x85: "\n", 0x0B: "\n", 0x0C: "\n", 0x0D: "\n"}
 _CLEAN: Final = {**_GONE, **_LINES}
 
 

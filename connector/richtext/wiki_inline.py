@@ -248,8 +248,8 @@ def _linked(inline: Inline, href: str) -> Inline:
     match inline:
         case Break() | Mention() | Opaque():
             return inline
-        case Card(url):
-            return Run(url, (Mark(Kind.LINK, href),))
+        case Card(url, marks):
+            return Run(url, marked((Mark(Kind.LINK, href),), *marks))
         case Image():
             return image_as_link(inline)
         case _:

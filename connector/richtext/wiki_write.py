@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from connector.richtext import fitting, plain
+from connector.richtext import fitting
 from connector.richtext.guard import GUARD
 from connector.richtext.spans import clean
 from connector.richtext.tree import (
@@ -19,7 +19,6 @@ from connector.richtext.tree import (
     Inline,
     Item,
     Losses,
-    Opaque,
     OrderedList,
     Panel,
     Paragraph,
@@ -75,7 +74,7 @@ class _Writer:
             case BulletList() | OrderedList():
                 return self.points(block, "")
             case CodeBlock(text, language):
-                return self.code(clean_code(text), language)
+                return self.code(clean(text), language)
             case Quote(inner):
                 return self.box("quote", "", inner)
             case Panel(kind, title, inner):
@@ -140,8 +139,3 @@ class _Writer:
         signs = ["||" if cell.header else "|" for cell in row]
         texts = [self.inlines(fitting.one_line(cell.blocks), one_line=True) for cell in row]
         return "".join(f"{sign} {text} " for sign, text in zip(signs, texts, strict=True)) + signs[-1]
-
-
-def clean_code(text: str) -> str:
-    """Return code with line feeds only."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
