@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final, NewType
+
+from connector.event import Event
 
 EffectKey = NewType("EffectKey", str)
 """The idempotency key: names one effect for ever, across retries, replays and renames."""
@@ -68,3 +71,30 @@ class Link:
     base: Mapping[str, Any] = field(default_factory=dict)
     kept: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+TOLD: Final = "told"
+"""In a link's ``extra``: when its source was last updated, of the newest state that was told over it."""
+
+
+def overtaken(link: Link | None, event: Event) -> bool:
+    """Tell whether a newer state than the event's may have been told already.
+
+    Webhooks arrive in any order: an edit that comes after the closing that followed it still says *open*.
+    The same moment counts, since some sources count in seconds; whoever asks reads the source again.
+    """
+    told, updated = (link.extra.get(TOLD) if link else None), event.data.get("updated")
+    if not (event.kind.is_state and told and updated):
+        return False
+    return datetime.fromisoformat(updated) <= datetime.fromisoformat(told)
+
+
+def told(link: Link, event: Event) -> Link:
+    """Return the link knowing that an event's state was told."""
+    updated = event.data.get("updated")
+    if not event.kind.is_state or not updated:
+        return link
+    before = link.extra.get(TOLD)
+    if before and datetime.fromisoformat(updated) <= datetime.fromisoformat(before):
+        return link
+    return replace(link, extra={**link.extra, TOLD: updated})

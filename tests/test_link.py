@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.link import Marker, effect_key
+from connector.event import Entity, Event, EventId, Kind
+from connector.link import Link, Marker, effect_key, overtaken, told
 
 PARTS = st.text(alphabet=st.characters(exclude_characters="\0", codec="utf-8"), max_size=12)
 
@@ -32,3 +36,36 @@ def test_what_only_looks_like_a_marker_is_none() -> None:
     whole = str(Marker("prod", "git", effect_key("u", "e", "a")))
     for broken in (whole[:-1], whole + "0", whole.replace("jc1", "jc2"), whole.replace("prod", "PROD"), ""):
         assert Marker.find(broken) is None
+
+
+def state(second: int, kind: Kind = Kind.ISSUE_UPDATED, zone: str = "+00:00") -> Event:
+    at = datetime(2027, 1, 15, 8, 0, tzinfo=UTC) + timedelta(seconds=second)
+    text = at.isoformat() if zone == "+00:00" else (at + timedelta(hours=2)).isoformat().replace("+00:00", zone)
+    return Event(EventId(str(second)), kind, Entity("git", "issue", "1"), at, {"updated": text})
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=8))
+def test_only_a_state_newer_than_all_that_were_told_is_believed_unread(seconds: list[int]) -> None:
+    link = Link("git:issue:1", "jira:issue:1")
+    for number, second in enumerate(seconds):
+        assert overtaken(link, state(second)) == (second <= max(seconds[:number], default=-1))
+        link = told(link, state(second))
+
+
+def test_times_are_compared_across_zones() -> None:
+    link = told(Link("git:issue:1", "jira:issue:1"), state(3))
+    assert overtaken(link, state(2, zone="+02:00"))
+    assert not overtaken(link, state(4, zone="+02:00"))
+
+
+@pytest.mark.parametrize("kind", [Kind.COMMENT_CREATED, Kind.ISSUE_DELETED])
+def test_what_is_no_state_is_never_overtaken_and_tells_none(kind: Kind) -> None:
+    link = told(Link("git:issue:1", "jira:issue:1"), state(3))
+    assert not overtaken(link, state(1, kind))
+    assert told(link, state(9, kind)) is link
+
+
+def test_without_a_time_nothing_is_overtaken() -> None:
+    silent = Event(EventId("1"), Kind.ISSUE_UPDATED, Entity("git", "issue", "1"), datetime(2027, 1, 1, tzinfo=UTC), {})
+    assert not overtaken(None, silent)
+    assert not overtaken(told(Link("git:issue:1", "jira:issue:1"), state(3)), silent)

@@ -11,7 +11,7 @@ import orjson
 from connector.config import Config, Connector, Mode
 from connector.errors import Rejected
 from connector.event import Entity, Event, Kind
-from connector.link import Link
+from connector.link import Link, overtaken, told
 from connector.planning import (
     UNFINISHED,
     Append,
@@ -118,6 +118,8 @@ class Attempt:
         )
         self.plan = wanted
         if wanted.skip:
+            if (own := self.links.get(event.entity.ref)) and self.connector.mode is not Mode.SHADOW:
+                self._tell(own)
             return Result("skipped", wanted.skip)
         if self.connector.when.jql and not known.link and not self._matches():
             return Result("skipped", "filtered: when.jql")
@@ -135,7 +137,13 @@ class Attempt:
 
     def _leave(self, link: Link) -> None:
         self.book.aliases.append(link.target)
-        if self.event.kind.is_state and (after := spend(link, self.event, self.kept, self.stamps)) is not link:
+        if self.event.kind.is_state:
+            self._tell(spend(link, self.event, self.kept, self.stamps))
+
+    def _tell(self, link: Link) -> None:
+        """Note that this state was told, so that an older one that comes late is known as such."""
+        after = told(link, self.event)
+        if after != self.links.get(link.source):
             self._remember(after)
 
     def _result(self, wanted: Plan) -> Result:
@@ -172,7 +180,8 @@ class Attempt:
         event = self.event
         replayed = self.letter.fields.get("replays") and event.kind.is_state
         ring = known.link is None and not self.source.markers_inline and event.kind.is_state and self._ring()
-        if not (event.partial or replayed or ring):
+        late = overtaken(self.links.get(event.entity.ref), event)
+        if not (event.partial or replayed or ring or late):
             return event
         here = self.desk.site(self.connector.source.connection, self.until)
         return self.source.complete(here, event)

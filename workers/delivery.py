@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Final
 
@@ -136,6 +136,13 @@ def _works_again(desk: Desk, config: Config, connection: str) -> bool:
     return True
 
 
+def _not_before(one: Event, last: Event) -> bool:
+    mine, its = one.data.get("updated"), last.data.get("updated")
+    if not mine or not its or one.data == last.data:
+        return False
+    return datetime.fromisoformat(mine) >= datetime.fromisoformat(its)
+
+
 def _ms(span: timedelta) -> int:
     return int(span.total_seconds() * 1000)
 
@@ -189,7 +196,11 @@ class _Work:
         events = [unpack_event(letter.body) for letter in near or [first]]
         count = collapse(self.connector, events)
         self.letters = self.box.letters[:count]
-        return events[count - 1]
+        last = events[count - 1]
+        if any(_not_before(one, last) for one in events[: count - 1]):
+            # They came out of order, or within one tick of their source's clock: it is asked which is true.
+            return replace(last, partial=True)
+        return last
 
     def _tried(self, event: Event) -> Settlement:
         try:
