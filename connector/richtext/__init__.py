@@ -122,6 +122,7 @@ def plain(text: Text | str | None) -> str:
         return text or ""
     known, content = _parts(text)
     document = FORMATS.get(known, FORMATS["plain"]).read(content)
+    document = settled(document, known=known, to="plain", people=None, pings=False)
     return _plain.show(document.blocks).strip("\n")
 
 
