@@ -52,7 +52,9 @@ from: {connection: jira, project: WEB}
 to: {connection: slack, channel: C0BENCH}
 mapping:
   Text: {template: "**{{ key }}** {{ title }}"}
+relate: false
 """
+"""What the ready-made connector for Slack does with a new issue: a message, and nothing but the message."""
 
 PATIENCE: Final = 60.0
 
@@ -168,9 +170,11 @@ class Stage:
     def _wait_for(self, what: Callable[[], bool], name: str) -> None:
         limit = time.monotonic() + PATIENCE
         while not what():
-            if time.monotonic() > limit:
-                message = f"{name} was not ready within {PATIENCE:.0f} s: {self.said()}"
-                raise TimeoutError(message)
+            ended = any(program.poll() is not None for program in self._programs)
+            if ended or time.monotonic() > limit:
+                why = "because a process has ended" if ended else f"within {PATIENCE:.0f} s"
+                message = f"{name} did not come {why}: {self.said()}"
+                raise RuntimeError(message)
             time.sleep(0.02)
 
     def said(self) -> str:
