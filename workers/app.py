@@ -15,6 +15,7 @@ from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
 
 from connector.config import Config, Connector
+from workers import logs
 from workers.celery_settings import SETTINGS, refuse_unsafe
 from workers.delivery import run_turn
 from workers.doorbell import Doorbell, queue_name
@@ -278,4 +279,14 @@ def _stop_turns(**_: Any) -> None:
 
 @signals.setup_logging.connect
 def _keep_our_logging(**_: Any) -> None:
-    """Keep Celery from replacing the log format that `workers.logs` has set."""
+    """Log in our format, also where plain Celery starts this process; Celery's own set-up is left out."""
+    if not logging.getLogger().handlers:
+        start_logs(process.settings)
+
+
+def start_logs(settings: Settings) -> None:
+    """Log as the settings say."""
+    # Every doorbell is a task: two lines each would bury everything else.
+    for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logs.start(settings.log_level.value, form=settings.log_format.value)

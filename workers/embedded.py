@@ -176,7 +176,7 @@ def _launch(
             cwd=folder,
             umask=0o077,
             start_new_session=True,  # Ctrl-C is for our parent: it stops the workers first, then us
-            preexec_fn=None if survive else _die_with_parent(),  # noqa: PLW1509 - it makes two system calls, no Python lock
+            preexec_fn=None if survive else ends_with_parent(),  # noqa: PLW1509 - it makes two system calls, no Python lock
         )
         server = Running(port, process.pid, password)
         if _becomes_ready(server, process):
@@ -210,7 +210,7 @@ def _settings(folder: Path, name: str, port: int, memory: int, password: str) ->
     return "\n".join(lines) + "\n"
 
 
-def _die_with_parent() -> Callable[[], None] | None:
+def ends_with_parent() -> Callable[[], None] | None:
     """Return what makes a child end with us even if we are killed; only Linux can."""
     if sys.platform != "linux":
         return None

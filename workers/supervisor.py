@@ -9,8 +9,10 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Final
+
+from workers.embedded import ends_with_parent
 
 GRACE: Final = 45.0
 """Seconds that children get to end by themselves: more than one outbound call may take."""
@@ -21,23 +23,31 @@ CALM: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A process: its name in the output and the connector command it runs."""
+    """A process: its name in the output, the connector command it runs, and variables of its own."""
 
     name: str
     command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class Supervisor:
     """Runs children until told to stop; see `run`."""
 
     def __init__(
-        self, children: Sequence[Child], environment: Mapping[str, str], *, output: IO[str] | None = None
+        self,
+        children: Sequence[Child],
+        environment: Mapping[str, str],
+        *,
+        output: IO[str] | None = None,
+        grace: float = GRACE,
     ) -> None:
         self._children = list(children)
         self._environment = dict(environment)
         self._output = output or sys.stdout
         self._running: dict[str, subprocess.Popen[str]] = {}
+        self._grace = grace
         self._stopping = threading.Event()
+        self._hurry = threading.Event()
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -46,10 +56,19 @@ class Supervisor:
             threading.Thread(target=self._watch, args=(child,), name=child.name, daemon=True).start()
 
     def run(self) -> int:
-        """Start, wait for SIGINT or SIGTERM, stop; returns the exit code."""
+        """Start, wait for SIGINT, SIGTERM or SIGHUP, stop; returns the exit code.
+
+        Asked a second time, children are ended at once: what they held is found by the next start.
+        """
         asked = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: asked.set())
+
+        def ask(*_: object) -> None:
+            if asked.is_set():
+                self._hurry.set()
+            asked.set()
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, ask)
         self.start()
         asked.wait()
         self.stop()
@@ -58,15 +77,16 @@ class Supervisor:
     def stop(self) -> None:
         """Ask all children to end, wait, and end those that don't."""
         self._stopping.set()
+        limit = time.monotonic() + self._grace
         with self._lock:
-            running = list(self._running.values())
-        for process in running:
+            running = list(self._running.items())
+        for _, process in running:
             process.terminate()
-        limit = time.monotonic() + GRACE
-        for process in running:
-            try:
-                process.wait(max(0.1, limit - time.monotonic()))
-            except subprocess.TimeoutExpired:
+        for name, process in running:
+            while process.poll() is None and time.monotonic() < limit and not self._hurry.is_set():
+                self._hurry.wait(0.05)
+            if process.poll() is None:
+                self._say(name, "does not end and is killed\n")
                 process.kill()
                 process.wait()
 
@@ -82,7 +102,7 @@ class Supervisor:
             began = time.monotonic()
             process = subprocess.Popen(
                 [sys.executable, "-m", "workers.cli", *child.command],
-                env=self._environment,
+                env={**self._environment, **child.environment},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -91,6 +111,8 @@ class Supervisor:
                 bufsize=1,
                 # A Ctrl-C in the terminal must reach the children through us, in order.
                 start_new_session=True,
+                # Should we be killed, they must not go on without the servers that end with us.
+                preexec_fn=ends_with_parent(),  # noqa: PLW1509 - it makes two system calls, no Python lock
             )
             with self._lock:
                 self._running[child.name] = process

@@ -23,6 +23,8 @@ def town(running_town: Town) -> Iterator[Town]:
         if name not in running_town.processes:
             running_town.work(name)
             running_town.wait_until_ready(name)
+    if "schedule" not in running_town.processes:
+        running_town.schedule()
     yield running_town
     for sandbox in running_town.served.sandboxes.values():
         sandbox.faults.on = []

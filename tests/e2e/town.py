@@ -7,7 +7,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -27,7 +26,8 @@ from connector.sandbox import Call, Fault
 from connector.systems.github.sandbox import new_sandbox as new_github
 from connector.systems.jira.sandbox import new_sandbox as new_jira
 from connector.systems.slack.sandbox import new_sandbox as new_slack
-from workers.embedded import Servers, start
+from workers.demo.stage import free_port
+from workers.embedded import Servers, ends_with_parent, start
 from workers.sandbox import Served
 
 T = TypeVar("T")
@@ -103,13 +103,6 @@ HURRY: Final = {
 }
 
 
-def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def until(what: Callable[[], T], seconds: float = 30.0, *, told: Callable[[], object] = str) -> T:
     """Wait until ``what()`` is true and return it; fails with what ``told()`` says."""
     limit = time.monotonic() + seconds
@@ -174,8 +167,7 @@ class Town:
         self.spawn("receive", "receive")
         for name in self.workers:
             self.work(name)
-        self.ports["schedule"] = free_port()
-        self.spawn("schedule", "schedule", HEALTH_PORT=str(self.ports["schedule"]))
+        self.schedule()
         self.wait_until_ready(*self.workers, "schedule")
         until(lambda: self.get(self.receiver_port, "/readyz")[0] == 200)
         self._subscribe()
@@ -234,6 +226,7 @@ class Town:
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
+            preexec_fn=ends_with_parent(),  # noqa: PLW1509 - two system calls; a killed test run leaves nothing behind
         )
         self.processes[name] = process
         return process
@@ -242,6 +235,11 @@ class Town:
         """Start a worker."""
         self.ports[name] = free_port()
         self.spawn(name, "work", "--name", name, *more, HEALTH_PORT=str(self.ports[name]))
+
+    def schedule(self) -> None:
+        """Start the clock."""
+        self.ports["schedule"] = free_port()
+        self.spawn("schedule", "schedule", HEALTH_PORT=str(self.ports["schedule"]))
 
     def wait_until_ready(self, *names: str, seconds: float = 40) -> None:
         """Wait until processes say that they can work."""

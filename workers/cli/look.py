@@ -11,95 +11,13 @@ from typing import Any
 
 import click
 import orjson
-from rich.text import Text
 
 from connector.config import Connector
-from connector.errors import Unreadable
 from connector.event import Event
 from connector.registry import SYSTEMS
-from connector.system import Inbound, Received, System, Trust
-from workers.cli.output import USAGE, as_json, console, fail, print_json, print_table, when
+from workers.cli.output import USAGE, as_json, console, errors, fail, print_json, print_table, say, when
 from workers.cli.parts import connector_named, parts, wired
-
-
-@click.command()
-@click.option("--system", "name", required=True, type=click.Choice(sorted(SYSTEMS)), help="Whose payload it is.")
-@click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="A request header, as received.")
-@click.argument("payload", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@as_json
-def events(name: str, headers: tuple[str, ...], payload: Path, *, as_json: bool) -> None:
-    """Show what events a webhook body holds, or why it is ignored.  Needs no configuration."""
-    system = SYSTEMS[name]
-    connection = system.connection().load(dict(system.example["connection"]))
-    found: list[Event] = []
-    ignored: list[str] = []
-    for body in bodies(payload):
-        got = _read(system, name, connection, Inbound(headers_of(headers), body))
-        found += got.events
-        if got.ignored and got.ignored not in ignored:
-            ignored.append(got.ignored)
-    if as_json:
-        print_json({"events": [event_json(event) for event in found], "ignored": "; ".join(ignored)})
-        return
-    print_table(
-        ("kind", "entity", "at", "changed", "id"),
-        ((e.kind.value, e.entity.key or e.entity.ref, e.at.isoformat(), ", ".join(e.change), e.id) for e in found),
-    )
-    if ignored:
-        console.print(Text(f"ignored: {'; '.join(ignored)}"))
-
-
-def bodies(payload: Path) -> list[bytes]:
-    """Return the bodies in a file: one JSON object, or an array of them."""
-    raw = payload.read_bytes()
-    try:
-        document = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        fail(f"{payload} is not JSON: {error}", USAGE)
-    if isinstance(document, list) and document and all(isinstance(one, dict) for one in document):
-        return [json.dumps(one, ensure_ascii=False).encode("utf-8", "surrogatepass") for one in document]
-    return [raw]
-
-
-def headers_of(pairs: tuple[str, ...]) -> dict[str, str]:
-    """Read NAME:VALUE pairs."""
-    headers = {}
-    for pair in pairs:
-        name, colon, value = pair.partition(":")
-        if not colon or not name.strip():
-            fail(f"--header {pair!r} is not NAME:VALUE", USAGE)
-        headers[name.strip().lower()] = value.strip()
-    return headers
-
-
-def _read(system: System, name: str, connection: Any, inbound: Inbound) -> Received:
-    try:
-        return system.receive(name, connection, inbound, Trust.SIGNED)
-    except Unreadable as error:
-        fail(f"the payload cannot be read: {error}")
-
-
-def event_json(event: Event) -> dict[str, Any]:
-    """Return an event for scripts; the vendor's own payload is left out."""
-    entity = event.entity
-    return {
-        "id": event.id,
-        "kind": event.kind.value,
-        "entity": {
-            "type": entity.type,
-            "id": entity.id,
-            "key": entity.key,
-            "url": entity.url,
-            "scope": entity.scope,
-        },
-        "at": event.at.isoformat(),
-        "sub": event.sub,
-        "actor": event.actor,
-        "change": event.change,
-        "data": event.data,
-        "partial": event.partial,
-        "marker": event.marker,
-    }
+from workers.cli.payloads import inbounds, received
 
 
 @click.command()
@@ -137,10 +55,10 @@ def _events_of(process: Any, connector: Connector, what: str, headers: tuple[str
     path = Path(what)
     if path.is_file():
         found: list[Event] = []
-        for body in bodies(path):
-            got = _read(system, connection.name, connection.settings, Inbound(headers_of(headers), body))
+        for inbound in inbounds(path, headers, system):
+            got = received(system, connection.name, connection.settings, inbound)
             if got.ignored:
-                console.print(Text(f"ignored: {got.ignored}"))
+                say(f"ignored: {got.ignored}", where=errors)
             found += got.events
         # A recorded payload may name items that are gone or belong to somebody else: it is believed as it is.
         return [replace(event, partial=False) for event in found]
@@ -154,25 +72,25 @@ def _events_of(process: Any, connector: Connector, what: str, headers: tuple[str
 
 def _print_preview(shown: Any) -> None:
     event = shown.event
-    console.print(Text(f"{event.kind.value} {event.entity.key or event.entity.ref}", style="bold"))
+    say(f"{event.kind.value} {event.entity.key or event.entity.ref}", style="bold")
     if shown.skipped:
-        console.print(Text(f"  nothing would be written: {shown.skipped}"))
+        say(f"  nothing would be written: {shown.skipped}")
     for step in shown.steps:
-        console.print(Text(f"  {step.action} {step.target}".rstrip(), style="green"))
+        say(f"  {step.action} {step.target}".rstrip(), style="green")
         for field in step.fields:
             label = field.name if field.name == field.field else f"{field.name} ({field.field})"
             if field.now == field.then:
-                console.print(Text(f"      {label}: {_short(field.then)}  (as it is)", style="dim"))
+                say(f"      {label}: {_short(field.then)}  (as it is)", style="dim")
                 continue
             if field.now is not None:
-                console.print(Text(f"    - {label}: {_short(field.now)}", style="red"))
-            console.print(Text(f"    + {label}: {_short(field.then)}", style="green"))
+                say(f"    - {label}: {_short(field.now)}", style="red")
+            say(f"    + {label}: {_short(field.then)}", style="green")
         if step.text is not None:
-            console.print(Text(f"    + {_short(step.text)}", style="green"))
+            say(f"    + {_short(step.text)}", style="green")
     for name, why in (shown.absent or {}).items():
-        console.print(Text(f"  left alone: {name}: {why}", style="dim"))
+        say(f"  left alone: {name}: {why}", style="dim")
     for loss in shown.losses:
-        console.print(Text(f"  lost: {loss}", style="yellow"))
+        say(f"  lost: {loss}", style="yellow")
 
 
 def _short(value: Any) -> str:
@@ -263,7 +181,7 @@ def audit(connector: str | None, most: int, *, from_file: bool, as_json: bool) -
 
         path = process.settings.home / ".connector" / AUDIT_FILE
         if path.exists():
-            rows = [orjson.loads(line) for line in path.read_bytes().splitlines()][::-1]
+            rows = _audit_rows(path)
     else:
         desk = wired(process).desk()
         for one in process.source.current.connectors.values():
@@ -290,6 +208,21 @@ def audit(connector: str | None, most: int, *, from_file: bool, as_json: bool) -
     )
 
 
+def _audit_rows(path: Path) -> list[Mapping[str, Any]]:
+    """Return the rows of the audit file, newest first; a line that a crash or a full disk tore is named."""
+    rows: list[Mapping[str, Any]] = []
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            row = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            row = None
+        if isinstance(row, dict):
+            rows.append(row)
+        else:
+            say(f"{path}:{number} is no row of an audit; left out", style="yellow", where=errors)
+    return rows[::-1]
+
+
 @click.command()
 @click.argument("connector")
 @as_json
@@ -313,4 +246,4 @@ def actor() -> str:
     return os.environ.get("SUDO_USER") or os.environ.get("USER") or "operator"
 
 
-COMMANDS = (events, preview, deliveries, audit, show)
+COMMANDS = (preview, deliveries, audit, show)

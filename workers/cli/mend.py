@@ -14,7 +14,7 @@ from rich.text import Text
 
 from connector.config import Connector
 from workers.cli.look import actor
-from workers.cli.output import USAGE, as_json, console, fail, print_json, print_table, when
+from workers.cli.output import USAGE, as_json, console, fail, print_json, print_table, say, when
 from workers.cli.parts import connector_named, parts, wired
 from workers.stores.records import Letter
 from workers.unread import Unread, read_again, unread
@@ -147,7 +147,7 @@ def reread(*, as_json: bool) -> None:
         return
     console.print(f"{len(found) - len(wrong)} of {len(found)} could be read now")
     for name, why in wrong.items():
-        console.print(Text(f"  {name}: {why}"))
+        say(f"  {name}: {why}")
 
 
 MEANING = {
@@ -170,19 +170,19 @@ def show_dead(delivery: str, *, as_json: bool) -> None:
         print_json(row)
         return
     for name in ("id", "connector", "key", "entity", "kind", "event", "attempts", "error", "cause", "status"):
-        console.print(Text(f"{name:>10}  {row[name]}"))
-    console.print(Text(f"   message  {row['message']}", style="bold"))
+        say(f"{name:>10}  {row[name]}")
+    say(f"   message  {row['message']}", style="bold")
     for name, why in row["fields"].items():
-        console.print(Text(f"            {name}: {why}"))
-    console.print(Text(f"      what  {MEANING.get(row['error'], 'A bug of ours: report it with the traceback.')}"))
+        say(f"            {name}: {why}")
+    say(f"      what  {MEANING.get(row['error'], 'A bug of ours: report it with the traceback.')}")
     for attempt in row["log"]:
         console.print(
             Text(f"\nattempt {attempt['attempt']} at {attempt['at']}: {attempt['error']}: {attempt['message']}")
         )
         if exchange := attempt.get("exchange"):
-            console.print(Text(json.dumps(exchange, indent=2, ensure_ascii=False, default=str)[:3000]))
+            say(json.dumps(exchange, indent=2, ensure_ascii=False, default=str)[:3000])
     if letter.fields.get("traceback"):
-        console.print(Text(letter.fields["traceback"]))
+        say(letter.fields["traceback"])
 
 
 @dead.command()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -39,8 +41,8 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except ConfigError as error:
             for problem in error.problems:
-                errors.print(Text(str(problem)))
-            errors.print(Text(f"{len(error.problems)} problem(s); nothing was started", style="bold red"))
+                say(str(problem), where=errors)
+            say(f"{len(error.problems)} problem(s); nothing was started", style="bold red", where=errors)
             sys.exit(USAGE)
         except (NoServers, CannotStart) as error:
             fail(str(error), UNREACHABLE)
@@ -51,17 +53,41 @@ class Commands(click.Group):
             )
         except ConnectorError as error:
             fail(f"{type(error).__name__}: {error}", FAILED)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # whoever read our output has seen enough; click ends quietly
+            where = f"{error.filename}: " if error.filename else ""
+            fail(f"{where}{error.strerror or error}", FAILED)
 
 
 def fail(message: str, code: int = FAILED) -> NoReturn:
     """Say what is wrong and end."""
-    errors.print(Text(f"connector: {message}", style="red"))
+    say(f"connector: {message}", style="red", where=errors)
     sys.exit(code)
+
+
+def say(text: str, *, style: str = "", where: Console = console) -> None:
+    """Print a line for people; what came from outside can neither style it nor command the terminal."""
+    where.print(Text(shown(text), style=style))
+
+
+def shown(text: str) -> str:
+    """Return a text without what a terminal would obey and what cannot be encoded."""
+    return _UNSHOWN.sub("\ufffd", text)
+
+
+_UNSHOWN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Controls but tab and line feed, overrides of the direction of text, and halves of characters."""
 
 
 def print_json(document: Any) -> None:
     """Print one JSON document on one line."""
-    click.echo(json.dumps(document, ensure_ascii=False, default=str))
+    text = json.dumps(document, ensure_ascii=False, default=str)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(document, default=str)
+    click.echo(text)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:
@@ -70,7 +96,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(shown(str(cell))) for cell in row))
     console.print(table)
 
 

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-import logging
+import errno
+import fcntl
 import os
 import secrets
+import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from workers.cli.output import console, fail
+from connector.ports import Secret
+from workers.cli.output import UNREACHABLE, USAGE, console, fail
+from workers.stores.scripts import StoreError
+
+if TYPE_CHECKING:
+    from workers.settings import Settings
+    from workers.supervisor import Child
 
 COMMON = "Settings come from the environment; see docs/reference.md."
 
@@ -27,37 +38,115 @@ def up(workers: int, no_flower: bool) -> None:
     from workers.embedded import start
     from workers.process import check
     from workers.settings import Settings
-    from workers.supervisor import Child, Supervisor
+    from workers.supervisor import Supervisor
 
     settings = Settings.from_environment(os.environ)
     check(settings)
-    environment = dict(os.environ)
-    owned = None
-    if not (settings.broker_url and settings.store_url):
-        owned = start(settings.home)
-        if settings.broker_url is None:
-            environment["BROKER_URL"] = owned.broker_url
-        if settings.store_url is None:
-            environment["STORE_URL"] = owned.store_url
-    children = [Child("receive", ("receive",)), Child("schedule", ("schedule",))]
-    children += [Child(f"work-{number}", ("work", "--name", f"w{number}")) for number in range(1, workers + 1)]
-    shown = ""
-    if not no_flower:
-        if settings.flower_basic_auth is None and not os.environ.get("FLOWER_AUTH"):
-            password = secrets.token_urlsafe(12)
-            environment["FLOWER_BASIC_AUTH"] = f"operator:{password}"
-            shown = f" (user operator, password {password})"
-        children.append(Child("flower", ("flower",)))
-    console.print(f"webhooks   http://{settings.receiver_host}:{settings.receiver_port}/hooks/<connection>")
-    if not no_flower:
-        console.print(f"Flower     http://{settings.flower_address}:{settings.flower_port}{shown}")
-    console.print("stop with Ctrl-C")
-    try:
-        code = Supervisor(children, environment).run()
-    finally:
-        if owned is not None:
-            owned.stop()
+    with _alone(settings.home):
+        _refuse_taken_ports(settings, flower=not no_flower, workers=workers)
+        environment = dict(os.environ)
+        if settings.broker_url and settings.store_url:
+            _refuse_silent_servers(settings.broker_url, settings.store_url)
+        owned = None
+        if not (settings.broker_url and settings.store_url):
+            owned = start(settings.home)
+            environment |= {"BROKER_URL": owned.broker_url, "STORE_URL": owned.store_url}
+        try:
+            shown = ""
+            if not no_flower and settings.flower_basic_auth is None and not os.environ.get("FLOWER_AUTH"):
+                password = secrets.token_urlsafe(12)
+                environment["FLOWER_BASIC_AUTH"] = f"operator:{password}"
+                shown = f" (user operator, password {password})"
+            console.print(f"webhooks   http://{settings.receiver_host}:{settings.receiver_port}/hooks/<connection>")
+            if not no_flower:
+                console.print(f"Flower     http://{settings.flower_address}:{settings.flower_port}{shown}")
+            console.print("stop with Ctrl-C")
+            code = Supervisor(_children(settings, workers, flower=not no_flower), environment).run()
+        finally:
+            if owned is not None:
+                owned.stop()
     sys.exit(code)
+
+
+def _children(settings: Settings, workers: int, *, flower: bool) -> list[Child]:
+    """Return what runs on one machine; each that answers for its health gets a port of its own."""
+    from workers.supervisor import Child
+
+    def health(offset: int) -> dict[str, str]:
+        return {"HEALTH_PORT": str(settings.health_port + offset)} if settings.health_port else {}
+
+    children = [Child("receive", ("receive",)), Child("schedule", ("schedule",), health(0))]
+    children += [
+        Child(f"work-{number}", ("work", "--name", f"w{number}"), health(number)) for number in range(1, workers + 1)
+    ]
+    return [*children, Child("flower", ("flower",))] if flower else children
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Let one ``connector up`` run in a folder; the kernel frees the lock of one that died."""
+    folder = home / ".connector"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / "up.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            fail(f"'connector up' runs in {home} already (process {lock.read().strip() or 'unknown'}); stop that first")
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def _refuse_taken_ports(settings: Settings, *, flower: bool, workers: int) -> None:
+    """End with all ports that others hold, before anything is started."""
+    wanted = [("RECEIVER_PORT", settings.receiver_host, settings.receiver_port)]
+    if flower:
+        wanted.append(("FLOWER_PORT", settings.flower_address, settings.flower_port))
+    if settings.health_port:
+        wanted += [("HEALTH_PORT", settings.health_host, settings.health_port + n) for n in range(workers + 1)]
+    taken = []
+    seen: set[int] = set()
+    for name, host, port in wanted:
+        why = f"{port} is wanted twice" if port in seen else cannot_listen(host, port)
+        seen.add(port)
+        if why:
+            taken.append(f"{name}: {why}")
+    if taken:
+        fail(f"{'; '.join(taken)}. Stop what holds it, or set another; nothing was started")
+
+
+def cannot_listen(host: str, port: int) -> str:
+    """Return why nothing can listen there, "" where it can."""
+    try:
+        (family, kind, protocol, _, address), *_ = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        with socket.socket(family, kind, protocol) as probe:
+            # As servers do: a connection of before that is still closing is no obstacle.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return f"port {port} on {host or 'all addresses'} is in use by another program"
+        return f"cannot listen on {host}:{port}: {error.strerror or error}"
+    except OverflowError:
+        return f"there is no port {port}"
+    return ""
+
+
+def _refuse_silent_servers(*urls: Secret) -> None:
+    from workers.stores.client import open_store
+
+    for name, url in zip(("BROKER_URL", "STORE_URL"), urls, strict=True):
+        client = open_store(url.reveal(), connections=1)
+        try:
+            client.ping()
+        except StoreError as error:
+            fail(f"{name}: the server cannot be reached: {error}; nothing was started", UNREACHABLE)
+        finally:
+            client.close()
 
 
 @click.command()
@@ -65,11 +154,14 @@ def up(workers: int, no_flower: bool) -> None:
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on (RECEIVER_PORT).")
 def receive(host: str | None, port: int | None) -> None:
     """Take webhooks in at /hooks/<connection>."""
-    from workers.app import process
+    from workers.app import process, start_logs
     from workers.receiving import serve
 
-    _logs(process.settings)
-    serve(process, host or process.settings.receiver_host, port or process.settings.receiver_port)
+    start_logs(process.settings)
+    where = host or process.settings.receiver_host, port or process.settings.receiver_port
+    if why := cannot_listen(*where):
+        fail(f"RECEIVER_PORT: {why}; stop what holds it, or set another")
+    serve(process, *where)
 
 
 @click.command()
@@ -78,14 +170,17 @@ def receive(host: str | None, port: int | None) -> None:
 @click.option("--connectors", default="", help="Serve only these connectors, separated by commas.")
 def work(name: str, threads: int | None, connectors: str) -> None:
     """Run a worker: deliver what is in the inbox."""
-    from workers.app import TICKS, app, process
+    from workers.app import TICKS, app, process, start_logs
     from workers.doorbell import queue_name
 
-    _logs(process.settings)
+    start_logs(process.settings)
     wanted = [one.strip() for one in connectors.split(",") if one.strip()]
     unknown = [one for one in wanted if one not in process.source.current.connectors]
     if unknown:
-        fail(f"no such connector: {', '.join(unknown)}", 2)
+        fail(
+            f"no such connector: {', '.join(unknown)}; there are: {', '.join(process.source.current.connectors)}", USAGE
+        )
+    _refuse_taken_health(process.settings)
     queues = [TICKS, *(queue_name(one) for one in wanted)] if wanted else None
     app.worker_main(
         [
@@ -106,10 +201,11 @@ def work(name: str, threads: int | None, connectors: str) -> None:
 @click.command()
 def schedule() -> None:
     """Run the clock that triggers polls and retention; run one of it, two do no harm."""
-    from workers.app import app, broker_answers, process, store_answers
+    from workers.app import app, broker_answers, process, start_logs, store_answers
     from workers.health import Health
 
-    _logs(process.settings)
+    start_logs(process.settings)
+    _refuse_taken_health(process.settings)
     if process.settings.health_port:
         Health(
             ready={"store": store_answers, "broker": broker_answers},
@@ -123,17 +219,19 @@ def schedule() -> None:
 @click.command()
 def flower() -> None:
     """Run Flower; refuses to start without authentication."""
-    from workers.app import app, process
+    from workers.app import app, process, start_logs
 
     settings = process.settings
-    _logs(settings)
+    start_logs(settings)
     if os.environ.get("FLOWER_UNAUTHENTICATED_API"):
-        fail("FLOWER_UNAUTHENTICATED_API would let any web page run tasks; unset it", 2)
+        fail("FLOWER_UNAUTHENTICATED_API would let any web page run tasks; unset it", USAGE)
     if settings.flower_basic_auth is None and not os.environ.get("FLOWER_AUTH"):
-        fail("Flower would be open to anyone: set FLOWER_BASIC_AUTH=name:password (or FLOWER_AUTH with OAuth)", 2)
+        fail("Flower would be open to anyone: set FLOWER_BASIC_AUTH=name:password (or FLOWER_AUTH with OAuth)", USAGE)
     if settings.flower_basic_auth is not None:
         # Flower reads it itself; on the command line it would show in the process list.
         os.environ["FLOWER_BASIC_AUTH"] = settings.flower_basic_auth.reveal()
+    if why := cannot_listen(settings.flower_address, settings.flower_port):
+        fail(f"FLOWER_PORT: {why}; stop what holds it, or set another")
     app.start(
         [
             "flower",
@@ -147,15 +245,9 @@ def flower() -> None:
     )
 
 
-def _logs(settings: object) -> None:
-    from workers import logs
-    from workers.settings import Settings
-
-    if isinstance(settings, Settings):
-        # Every doorbell is a task: two lines each would bury everything else.
-        for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
-            logging.getLogger(name).setLevel(logging.WARNING)
-        logs.start(settings.log_level.value, form=settings.log_format.value)
+def _refuse_taken_health(settings: Settings) -> None:
+    if settings.health_port and (why := cannot_listen(settings.health_host, settings.health_port)):
+        fail(f"HEALTH_PORT: {why}; stop what holds it, or set another")
 
 
 COMMANDS = (up, receive, work, schedule, flower)

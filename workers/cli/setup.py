@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 import yaml
-from rich.text import Text
 
-from connector.config import Config, Connection
-from connector.errors import ConfigError, ConnectorError, Problem
+from connector.errors import ConfigError, Problem
 from connector.registry import SYSTEMS
-from workers.cli.output import FAILED, USAGE, as_json, console, errors, fail, print_json, print_table
+from workers.cli.output import FAILED, USAGE, as_json, console, errors, fail, print_json, print_table, say
 from workers.cli.parts import parts, wired
-
-WORDS = {"ok": "green", "warning": "yellow", "problem": "red"}
+from workers.cli.probing import Finding, ask, probe, show, unseen
 
 
 @click.command()
@@ -93,7 +87,7 @@ def _yaml(document: Any) -> str:
 
 def _write(path: Path, text: str) -> list[Path]:
     if path.exists():
-        console.print(Text(f"kept {path}, it is there already", style="yellow"))
+        say(f"kept {path}, it is there already", style="yellow")
         return []
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
@@ -121,9 +115,9 @@ def check(path: Path | None, *, live: bool, as_json: bool) -> None:
     except ConfigError as error:
         _print_problems(error.problems, as_json=as_json)
         raise SystemExit(USAGE) from error
-    findings = list(_unseen(config))
+    findings = list(unseen(config))
     if live:
-        findings += list(_ask(config))
+        findings += list(ask(config))
     wrong = any(one.word == "problem" for one in findings)
     if as_json:
         print_json(
@@ -137,9 +131,8 @@ def check(path: Path | None, *, live: bool, as_json: bool) -> None:
         )
     else:
         for warning in config.warnings:
-            errors.print(Text(f"warning: {warning}", style="yellow"))
-        for one in findings:
-            console.print(Text(f"{one.word:>8}  {one.what}: {one.text}", style=WORDS[one.word]))
+            say(f"warning: {warning}", style="yellow", where=errors)
+        show(findings)
         console.print(
             f"{len(config.connectors)} connector(s) over {len(config.connections)} connection(s),"
             f" configuration {config.hash}"
@@ -155,76 +148,8 @@ def _print_problems(problems: tuple[Problem, ...], *, as_json: bool) -> None:
         )
         return
     for problem in problems:
-        errors.print(Text(str(problem)))
-    errors.print(Text(f"{len(problems)} problem(s)", style="bold red"))
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing found out: ``ok``, ``warning`` or ``problem``."""
-
-    word: str
-    what: str
-    text: str
-
-    def as_json(self) -> dict[str, str]:
-        """Return it for scripts."""
-        return {"level": self.word, "what": self.what, "text": self.text}
-
-
-def _unseen(config: Config) -> Iterator[Finding]:
-    """Say what a connection without a webhook cannot see."""
-    used = {one.source.connection for one in config.connectors.values()}
-    for name in sorted(used):
-        connection = config.connections[name]
-        system = SYSTEMS[connection.system]
-        if getattr(connection.settings, "webhook", None) is None:
-            for spot in system.blind_spots:
-                yield Finding("warning", f"connection {name} has no webhook and is only polled", spot)
-        if system.poll is None:
-            yield Finding("warning", f"connection {name}", "cannot be polled: what its webhook misses is lost")
-
-
-def _ask(config: Config) -> Iterator[Finding]:
-    """Ask every connection who we are, and every target whether its fields are there."""
-    process, running = parts()
-    desk = wired(process, offline=not running).desk()
-    for connection in config.connections.values():
-        yield from _probe(desk, connection)
-    for connector in config.connectors.values():
-        target = SYSTEMS[config.connections[connector.target.connection].system].target
-        if target is None:
-            continue
-        site = desk.site(connector.target.connection, time.monotonic() + 60)
-        for rule in connector.mapping:
-            try:
-                target.shape(site, connector.target.settings, {rule.target: None}, None)
-            except ConnectorError as error:
-                yield Finding("problem", f"connector {connector.name}", f"mapping.{rule.target}: {error}")
-            else:
-                yield Finding("ok", f"connector {connector.name}", f"mapping.{rule.target} exists")
-
-
-def _probe(desk: Any, connection: Connection) -> Iterator[Finding]:
-    what = f"connection {connection.name}"
-    try:
-        who = SYSTEMS[connection.system].probe(desk.site(connection.name, time.monotonic() + 60))
-    except ConnectorError as error:
-        yield Finding("problem", what, f"{type(error).__name__}: {error}")
-        return
-    scopes = f", scopes {', '.join(who.scopes)}" if who.scopes else ""
-    yield Finding("ok", what, f"is {who.name} ({who.id}){scopes}")
-    if who.time is not None:
-        skew = abs((datetime.now(UTC) - who.time).total_seconds())
-        if skew > 30:
-            yield Finding(
-                "warning", what, f"its clock and ours differ by {skew:.0f} s; signatures with times may be refused"
-            )
-    expires = getattr(getattr(connection.settings, "auth", None), "expires", None)
-    if expires is not None:
-        days = (expires - datetime.now(UTC).date()).days
-        if days <= 30:
-            yield Finding("problem" if days < 0 else "warning", what, f"its credential expires in {days} days")
+        say(str(problem), where=errors)
+    say(f"{len(problems)} problem(s)", style="bold red", where=errors)
 
 
 @click.command()
@@ -232,13 +157,13 @@ def _probe(desk: Any, connection: Connection) -> Iterator[Finding]:
 def doctor(*, as_json: bool) -> None:
     """Ask everything outside whether it is as it must be: broker, store, credentials, clock.  Exit code 1 if not."""
     process, _ = parts(need_servers=True)
-    desk = wired(process).desk()
+    desk, config = wired(process).desk(), process.source.current
     findings = [
         *_servers(process),
-        *(one for c in process.source.current.connections.values() for one in _probe(desk, c)),
+        *(one for c in config.connections.values() for one in probe(desk, config, c)),
     ]
-    findings += _unseen(process.source.current)
-    for connector in process.source.current.connectors.values():
+    findings += unseen(config)
+    for connector in config.connectors.values():
         counts = desk.deliveries(connector).counts()
         settled = counts["delivered"] + counts["skipped"] + counts["dead"] + counts["discarded"] + counts["in_flight"]
         word = "ok" if settled == counts["accepted"] else "problem"
@@ -252,8 +177,7 @@ def doctor(*, as_json: bool) -> None:
     if as_json:
         print_json([one.as_json() for one in findings])
     else:
-        for one in findings:
-            console.print(Text(f"{one.word:>8}  {one.what}: {one.text}", style=WORDS[one.word]))
+        show(findings)
     if any(one.word == "problem" for one in findings):
         raise SystemExit(FAILED)
 

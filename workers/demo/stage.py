@@ -88,14 +88,20 @@ mapping:
 
 
 def free_port(wanted: int = 0) -> int:
-    """Return ``wanted`` if it is free, else a port that is."""
-    for port in (wanted, 0) if wanted else (0,):
+    """Return ``wanted`` if it is free, else a port that is.
+
+    It is looked for below those that systems give to outgoing connections (32768 and up on Linux, 49152
+    elsewhere): one of those could be taken again before a server has it.
+    """
+    tried = (wanted, *(18_000 + secrets.randbelow(14_000) for _ in range(100)))
+    for port in tried if wanted else tried[1:]:
         with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return int(probe.getsockname()[1])
+            return port
     message = "no free port"
     raise OSError(message)
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from connector.event import Kind
 from connector.system import System
-from connector.systems.github import api, deliver, poll, receive, refusal, reread
+from connector.systems.github import api, deliver, poll, receive, recorded, refusal, reread
 from connector.systems.github.settings import Connection, ConnectionSchema, SourceSchema, TargetSchema
 
 
@@ -57,6 +57,9 @@ SYSTEM: Final = System(
     # A person may redeliver a webhook for about 3 days (older documentation: 30).
     redelivers=timedelta(days=7),
     markers_inline=True,
+    # Classic tokens tell their scopes; fine-grained ones do not.
+    needs={"read": ("repo|public_repo",), "write": ("repo|public_repo",)},
+    implied=recorded.implied,
     features={
         "forms": "GitHub's web form offers form encoding first; JSON is better.",
         "relate": "A comment that names the other side: GitHub has no remote links.",

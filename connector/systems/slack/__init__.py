@@ -38,6 +38,7 @@ SYSTEM: Final = System(
     blind_spots=poll.BLIND_SPOTS,
     # Three repeats within six minutes; an hour leaves room for a Slack that runs late.
     redelivers=timedelta(hours=1),
+    needs={"read": ("channels:history|groups:history",), "write": ("chat:write",)},
     features={
         "forms": "slash commands and interactions are accepted and ignored",
         "messages": "one thread for each entity, kept up to date in place",

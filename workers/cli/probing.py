@@ -1,0 +1,189 @@
+"""Find out by asking whether everything outside is as a configuration needs it; nothing is written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from connector.config import Config, Connection, Connector
+from connector.errors import ConnectorError, RateLimited, Rejected
+from connector.event import Text
+from connector.mapping import MISSING, Rule
+from connector.registry import SYSTEMS
+from connector.system import Who
+from workers.cli.output import say
+from workers.cli.parts import parts, wired
+from workers.desk import Desk
+
+_STYLES: Final = {"ok": "green", "warning": "yellow", "problem": "red"}
+_GUESSES: Final[tuple[Any, ...]] = (None, Text(format="plain", content="sample"), [], True)
+"""Values for a field whose value only an event can tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing found out: ``ok``, ``warning`` or ``problem``."""
+
+    word: str
+    what: str
+    text: str
+
+    def as_json(self) -> dict[str, str]:
+        """Return it for scripts."""
+        return {"level": self.word, "what": self.what, "text": self.text}
+
+
+def show(findings: Iterable[Finding]) -> None:
+    """Print findings for people, a line each."""
+    for one in findings:
+        say(f"{one.word:>8}  {one.what}: {one.text}", style=_STYLES[one.word])
+
+
+def unseen(config: Config) -> Iterator[Finding]:
+    """Say what a connection without a webhook cannot see."""
+    used = {one.source.connection for one in config.connectors.values()}
+    for name in sorted(used):
+        connection = config.connections[name]
+        system = SYSTEMS[connection.system]
+        if getattr(connection.settings, "webhook", None) is None:
+            for spot in system.blind_spots:
+                yield Finding("warning", f"connection {name} has no webhook and is only polled", spot)
+        if system.poll is None:
+            yield Finding("warning", f"connection {name}", "cannot be polled: what its webhook misses is lost")
+
+
+def ask(config: Config) -> Iterator[Finding]:
+    """Ask every connection who we are, every source for its latest, every target for its fields."""
+    process, running = parts()
+    desk = wired(process, offline=not running).desk()
+    deaf = set()
+    for connection in config.connections.values():
+        findings = list(probe(desk, config, connection))
+        yield from findings
+        if any(one.word == "problem" for one in findings):
+            deaf.add(connection.name)
+    for connector in config.connectors.values():
+        # Why a connection cannot be asked is said once, above.
+        if connector.source.connection not in deaf:
+            yield from _source(desk, config, connector)
+        if connector.target.connection not in deaf:
+            yield from _fields(desk, config, connector)
+
+
+def probe(desk: Desk, config: Config, connection: Connection) -> Iterator[Finding]:
+    """Ask one connection who we are, and whether that is enough."""
+    what = f"connection {connection.name}"
+    try:
+        who = SYSTEMS[connection.system].probe(desk.site(connection.name, time.monotonic() + 60))
+    except ConnectorError as error:
+        yield Finding("problem", what, _why_not(desk, connection, error))
+        return
+    told = f"; {', '.join(who.scopes)}" if who.scopes else ""
+    yield Finding("ok", what, f"is {who.name} ({who.id}){told}")
+    yield from _scopes(config, connection, who)
+    if who.time is not None:
+        skew = abs((datetime.now(UTC) - who.time).total_seconds())
+        if skew > 30:
+            yield Finding(
+                "warning", what, f"its clock and ours differ by {skew:.0f} s; signatures with times may be refused"
+            )
+    expires = getattr(getattr(connection.settings, "auth", None), "expires", None)
+    if expires is not None:
+        days = (expires - datetime.now(UTC).date()).days
+        if days < 0:
+            yield Finding("problem", what, f"its credential expired {-days} days ago")
+        elif days <= 30:
+            yield Finding("warning", what, f"its credential expires in {days} days")
+
+
+def _why_not(desk: Desk, connection: Connection, error: ConnectorError) -> str:
+    """Say what keeps a connection from being asked; where it is closed, what closed it."""
+    state = desk.connections.state(connection.name) if isinstance(error, RateLimited) else None
+    if state is not None and state.kind:
+        return f"{state.kind}: {state.why or error}"
+    return f"{type(error).__name__}: {error}"
+
+
+def _scopes(config: Config, connection: Connection, who: Who) -> Iterator[Finding]:
+    connectors = config.connectors.values()
+    uses = {
+        "read": any(one.source.connection == connection.name for one in connectors),
+        "write": any(one.target.connection == connection.name for one in connectors),
+    }
+    for use, wanted in SYSTEMS[connection.system].needs.items():
+        for scope in wanted if uses[use] and who.scopes else ():
+            if not set(scope.split("|")) & set(who.scopes):
+                yield Finding(
+                    "problem",
+                    f"connection {connection.name}",
+                    f"the credential lacks the scope {scope.replace('|', ' or ')}, needed to {use}",
+                )
+
+
+def _source(desk: Desk, config: Config, connector: Connector) -> Iterator[Finding]:
+    """Read what a poll from now on would read: whatever is named in ``from:`` must be there."""
+    system = SYSTEMS[config.connections[connector.source.connection].system]
+    if system.poll is None:
+        return
+    site = desk.site(connector.source.connection, time.monotonic() + 60)
+    try:
+        page = system.poll(site, connector.source.settings, {}, desk.now())
+        system.poll(site, connector.source.settings, page.cursor, desk.now())
+    except ConnectorError as error:
+        yield Finding("problem", f"connector {connector.name}", f"from: {error}")
+    else:
+        yield Finding("ok", f"connector {connector.name}", "from: can be read")
+
+
+def _fields(desk: Desk, config: Config, connector: Connector) -> Iterator[Finding]:
+    what = f"connector {connector.name}"
+    if SYSTEMS[config.connections[connector.target.connection].system].target is None:
+        yield Finding("problem", what, "to: this system cannot be written to")
+        return
+    for rule in connector.mapping:
+        try:
+            wrong = _wrong(desk, config, connector, rule)
+        except ConnectorError as error:
+            # Not about one field: the project, the repository, the connection.
+            yield Finding("problem", what, f"to: {error}")
+            return
+        for problem in wrong:
+            yield Finding("problem", what, f"mapping.{rule.target}: {problem}")
+        if not wrong:
+            yield Finding("ok", what, f"mapping.{rule.target} exists")
+
+
+def _wrong(desk: Desk, config: Config, connector: Connector, rule: Rule) -> list[str]:
+    """Return what the target says against a field and the values that the mapping itself names."""
+    target = SYSTEMS[config.connections[connector.target.connection].system].target
+    site = desk.site(connector.target.connection, time.monotonic() + 60)
+
+    def refused(value: Any) -> str:
+        if target is None:
+            return ""
+        try:
+            target.shape(site, connector.target.settings, {rule.target: value}, None)
+        except Rejected as error:
+            if error.status is not None:
+                raise
+            return error.fields.get(rule.target) or next(iter(error.fields.values()), str(error))
+        return ""
+
+    if named := _named(rule):
+        return sorted({text for value in named if (text := refused(value))})
+    said = [refused(guess) for guess in _GUESSES]
+    # What is said whatever the value is about the field itself.
+    return [said[0]] if said[0] and len(set(said)) == 1 else []
+
+
+def _named(rule: Rule) -> list[Any]:
+    """Return the values that a rule can come to and that stand in it."""
+    named = [] if rule.default is MISSING else [rule.default]
+    if rule.value is not MISSING and not rule.steps:
+        named.append(rule.value)
+    for table in (rule.table, rule.first):
+        named += list(table.values()) if table and not rule.steps else []
+    return named
