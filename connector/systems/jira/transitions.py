@@ -21,15 +21,16 @@ _RANK: Final = {"new": 0, "indeterminate": 1, "done": 2}
 def move(site: Site, target: JiraTarget, entity: Entity, status: str, fields: Json) -> bool:
     """Move an issue into ``status`` and tell whether anything was sent; the status it has is read first.
 
-    Already there, or done in both senses: nothing to do.  Where no transition leads there directly,
-    up to three steps are taken one at a time, each between where the issue is and where it shall be.
-    ``fields`` are native values that a transition's screen may ask for (a resolution).
+    Already there (in the status, or in the category where one is named), or done in both senses:
+    nothing to do.  Where no transition leads there directly, up to three steps are taken one at a time,
+    each between where the issue is and where it shall be.  ``fields`` are native values that a
+    transition's screen may ask for (a resolution).
     """
     seen: list[str] = []
     known = statuses(site, entity.scope or target.project)
     while True:
         now = _status(site, entity)
-        if _named(now) == status.casefold():
+        if _named(now) == status.casefold() or (status.casefold() not in known and _category(now) == status.casefold()):
             return bool(seen)
         seen.append(_named(now))
         done = _category_wanted(known, status) == "done" and _category(now) == "done"

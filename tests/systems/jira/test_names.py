@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from connector.errors import Rejected
+from connector.link import Marker, effect_key
 from connector.ports import Request, Response, Site
 from connector.sandbox import Fault
-from connector.system import Target
+from connector.system import Action, Change, Target
 from connector.systems.jira import SYSTEM
 from connector.systems.jira.settings import JiraTarget
 from tests.systems.direct import Bench
@@ -69,3 +70,14 @@ def test_where_nobody_tells_any_statuses_the_workflow_decides() -> None:
     here = place("data-center")
     here.sandbox.faults.on = [Fault("status", path=".*/(statuses|status)", status=404)]
     assert JIRA.shape(here.site, WEB, {"Status": "Whatever"}, None).fields["status"] == {"name": "Whatever"}
+
+
+def test_an_issue_that_is_in_the_wanted_category_stays_where_it_is() -> None:
+    here = place("data-center")
+    site = in_german(here)
+    marker = Marker("test", "github", effect_key("uid", "github:issue:1", "create"))
+    issue = JIRA.write(site, WEB, Change(Action.CREATE, marker.effect, marker, fields={"summary": "x"})).entity
+    for word, moved in (("To Do", False), ("Done", True), ("Done", False)):
+        fields = JIRA.shape(site, WEB, {"Status": word}, issue).fields
+        change = Change(Action.UPDATE, marker.effect, marker, entity=issue, fields=fields)
+        assert JIRA.write(site, WEB, change).fresh is moved
