@@ -386,9 +386,8 @@ def _failed(error: Exception, call: Call, prepared: Prepared) -> ConnectorError:
             return Rejected(f"{where}: the answer is larger than {LARGEST} bytes", cause="too_large")
         return Retryable(f"{where}: the answer is larger than {LARGEST} bytes", sent=True, cause="too_large")
     if isinstance(error, requests.exceptions.SSLError) and not call.sent:
-        hint = (
-            "; name the authority that signed it in http.ca_file" if "CERTIFICATE_VERIFY_FAILED" in str(error) else ""
-        )
+        unknown = any(word in str(error) for word in ("self-signed", "self signed", "local issuer"))
+        hint = "; name the authority that signed it in http.ca_file" if unknown else ""
         return Retryable(f"{where}: {redact(str(error))[:500]}{hint}", sent=False, cause="tls")
     if isinstance(error, requests.exceptions.ProxyError) and not call.sent:
         return Retryable(f"{where}: {redact(str(error))[:500]}", sent=False, cause="proxy")

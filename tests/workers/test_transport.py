@@ -554,6 +554,7 @@ def test_a_target_that_does_not_prove_itself_gets_no_byte(wrong: str, authority:
             transport(peer.url, ca_file=ca_file)(WRITE)
         assert peer.seen == []
     assert raised.value.sent is False
+    assert ("http.ca_file" in str(raised.value)) is (wrong in {"unknown authority", "self-signed"})
     assert raised.value.cause in {"tls", "reset"}
 
 
