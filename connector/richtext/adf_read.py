@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from connector.richtext.adf_json import attributes, code, dicts, is_deep, number, string, text_of
 from connector.richtext.spans import clean
 from connector.richtext.tree import (
     MAX_DEPTH,
@@ -63,8 +64,6 @@ _PARTS: Final = frozenset(
     {"doc", "listItem", "taskItem", "blockTaskItem", "tableRow", "tableCell", "tableHeader", "caption", "layoutColumn"}
 )
 """Nodes that stand for nothing outside their own parent: there, only their content counts."""
-MOST_NATIVE_DEPTH: Final = 2 * MAX_DEPTH
-"""Levels of a node carried as it is (its content lists count too)."""
 
 
 def read(content: Any) -> Document:
@@ -80,25 +79,6 @@ def read(content: Any) -> Document:
     else:
         blocks = _blocks(content if isinstance(content, list) else [content], 1, losses)
     return Document(blocks, losses.words)
-
-
-def text_of(node: Any) -> str:
-    """Return all words in any JSON, in order; works without recursion, so at any depth."""
-    found: list[str] = []
-    left: list[Any] = [node]
-    while left:
-        one = left.pop()
-        if isinstance(one, list | tuple):
-            left += reversed(one)
-        elif isinstance(one, Mapping):
-            attrs = one.get("attrs")
-            attrs = attrs if isinstance(attrs, Mapping) else {}
-            for words in (one.get("text"), attrs.get("text"), attrs.get("title"), attrs.get("alt"), attrs.get("url")):
-                if isinstance(words, str) and words.strip():
-                    found.append(clean(words))
-                    break
-            left.append(one.get("content"))
-    return " ".join(found)
 
 
 def _blocks(content: Any, depth: int, losses: Losses) -> Blocks:
@@ -124,34 +104,34 @@ def _blocks(content: Any, depth: int, losses: Losses) -> Blocks:
 
 
 def _block(node: Mapping[str, Any], depth: int, losses: Losses) -> Iterator[Block]:
-    attrs = _attrs(node)
+    attrs = attributes(node)
     content = node.get("content")
-    if any(mark.get("type") in _LAYOUT for mark in _dicts(node.get("marks"))):
+    if any(mark.get("type") in _LAYOUT for mark in dicts(node.get("marks"))):
         losses.add("alignment, indentation or small print of paragraphs")
     match node.get("type"):
         case "paragraph":
             yield Paragraph(_inlines(content, losses))
         case "heading":
-            yield Heading(min(max(_number(attrs.get("level"), 1), 1), 6), _inlines(content, losses))
+            yield Heading(min(max(number(attrs.get("level"), 1), 1), 6), _inlines(content, losses))
         case "bulletList":
             yield from _list(BulletList(_items(content, depth, losses)))
         case "orderedList":
-            yield from _list(OrderedList(_items(content, depth, losses), max(_number(attrs.get("order"), 1), 0)))
+            yield from _list(OrderedList(_items(content, depth, losses), max(number(attrs.get("order"), 1), 0)))
         case "taskList":
-            yield from _list(TaskList(tuple(_tasks(content, depth, losses)), _string(attrs.get("localId"))))
+            yield from _list(TaskList(tuple(_tasks(content, depth, losses)), string(attrs.get("localId"))))
         case "codeBlock":
-            code = "".join(_string(one.get("text")) for one in _dicts(content))
-            yield CodeBlock(_code(code), _string(attrs.get("language")))
+            joined = "".join(string(one.get("text")) for one in dicts(content))
+            yield CodeBlock(code(joined), string(attrs.get("language")))
         case "blockquote":
             yield Quote(_blocks(content, depth + 1, losses))
         case "rule":
             yield Rule()
         case "panel":
-            yield Panel(_string(attrs.get("panelType")) or "info", "", _blocks(content, depth + 1, losses))
+            yield Panel(string(attrs.get("panelType")) or "info", "", _blocks(content, depth + 1, losses))
         case "expand" | "nestedExpand":
-            yield Expand(clean(_string(attrs.get("title"))), _blocks(content, depth + 1, losses))
+            yield Expand(clean(string(attrs.get("title"))), _blocks(content, depth + 1, losses))
         case "table":
-            rows = tuple(_row(row, depth + 1, losses) for row in _dicts(content))
+            rows = tuple(_row(row, depth + 1, losses) for row in dicts(content))
             yield from [Table(rows)] if any(rows) else []
         case "mediaSingle" if image := _picture(node):
             yield Paragraph((image,))
@@ -173,13 +153,13 @@ def _list(made: BulletList | OrderedList | TaskList) -> Iterator[Block]:
 
 
 def _items(content: Any, depth: int, losses: Losses) -> tuple[Item, ...]:
-    return tuple(Item(_blocks(item.get("content"), depth + 1, losses)) for item in _dicts(content))
+    return tuple(Item(_blocks(item.get("content"), depth + 1, losses)) for item in dicts(content))
 
 
 def _tasks(content: Any, depth: int, losses: Losses) -> Iterator[Item]:
     """Read the items of a task list; a list that stands between them belongs to the task before it."""
     held: Item | None = None
-    for node in _dicts(content):
+    for node in dicts(content):
         if node.get("type") == "taskList":
             inner = _blocks([node], depth + 1, losses)
             held = Item((), done=False) if held is None else held
@@ -187,9 +167,9 @@ def _tasks(content: Any, depth: int, losses: Losses) -> Iterator[Item]:
             continue
         if held is not None:
             yield held
-        attrs = _attrs(node)
+        attrs = attributes(node)
         blocks = _blocks(node.get("content"), depth + 1, losses)
-        held = Item(blocks, done=attrs.get("state") == "DONE", local_id=_string(attrs.get("localId")))
+        held = Item(blocks, done=attrs.get("state") == "DONE", local_id=string(attrs.get("localId")))
     if held is not None:
         yield held
 
@@ -199,19 +179,19 @@ def _row(node: Mapping[str, Any], depth: int, losses: Losses) -> tuple[Cell, ...
         Cell(
             _blocks(cell.get("content"), depth + 1, losses),
             header=cell.get("type") == "tableHeader",
-            colspan=min(max(_number(_attrs(cell).get("colspan"), 1), 1), MOST_SPAN),
-            rowspan=min(max(_number(_attrs(cell).get("rowspan"), 1), 1), MOST_SPAN),
+            colspan=min(max(number(attributes(cell).get("colspan"), 1), 1), MOST_SPAN),
+            rowspan=min(max(number(attributes(cell).get("rowspan"), 1), 1), MOST_SPAN),
         )
-        for cell in _dicts(node.get("content"))
+        for cell in dicts(node.get("content"))
     )
 
 
 def _picture(node: Mapping[str, Any]) -> Image | None:
     """Return the external picture of a mediaSingle; a file of the media service stays opaque."""
-    match list(_dicts(node.get("content"))):
+    match list(dicts(node.get("content"))):
         case [{"type": "media", "attrs": {"type": "external", "url": str(url)} as attrs} as media]:
-            marks = [*_dicts(node.get("marks")), *_dicts(media.get("marks"))]
-            return Image(url, clean(_string(attrs.get("alt"))), _marks([m for m in marks if m.get("type") == "link"]))
+            marks = [*dicts(node.get("marks")), *dicts(media.get("marks"))]
+            return Image(url, clean(string(attrs.get("alt"))), _marks([m for m in marks if m.get("type") == "link"]))
         case _:
             return None
 
@@ -229,23 +209,23 @@ def _inlines(content: Any, losses: Losses) -> Inlines:
 
 
 def _inline(node: Mapping[str, Any], losses: Losses) -> Inline | None:
-    attrs = _attrs(node)
-    marks = _marks(list(_dicts(node.get("marks"))), losses)
+    attrs = attributes(node)
+    marks = _marks(list(dicts(node.get("marks"))), losses)
     match node.get("type"):
         case "text":
-            text = clean(_string(node.get("text")))
+            text = clean(string(node.get("text")))
             return Run(text, marks) if text else None
         case "hardBreak":
             return Break()
         case "mention" if isinstance(attrs.get("id"), str):
-            return Mention(attrs["id"], clean(_string(attrs.get("text"))).lstrip("@"), account=True, marks=marks)
+            return Mention(attrs["id"], clean(string(attrs.get("text"))).lstrip("@"), account=True, marks=marks)
         case "emoji" if isinstance(attrs.get("shortName"), str):
-            known = (_string(attrs.get("text")), _string(attrs.get("id")))
+            known = (string(attrs.get("text")), string(attrs.get("id")))
             return Emoji(attrs["shortName"].strip(":"), *known, marks=marks)
         case "date" if isinstance(attrs.get("timestamp"), str | int):
             return Date(str(attrs["timestamp"]), marks)
-        case "status" if _string(attrs.get("text")):
-            return Status(clean(attrs["text"]), _string(attrs.get("color")) or "neutral", marks)
+        case "status" if string(attrs.get("text")):
+            return Status(clean(attrs["text"]), string(attrs.get("color")) or "neutral", marks)
         case "inlineCard" if isinstance(attrs.get("url"), str):
             return Card(attrs["url"], marks)
         case "placeholder":
@@ -257,7 +237,7 @@ def _inline(node: Mapping[str, Any], losses: Losses) -> Inline | None:
 def _marks(marks: list[Mapping[str, Any]], losses: Losses | None = None) -> Marks:
     found: Marks = ()
     for mark in marks:
-        attrs = _attrs(mark)
+        attrs = attributes(mark)
         match mark.get("type"):
             case str(kind) if kind in _MARKS:
                 found = marked(found, Mark(_MARKS[kind]))
@@ -278,42 +258,7 @@ def _marks(marks: list[Mapping[str, Any]], losses: Losses | None = None) -> Mark
 def _opaque(node: Mapping[str, Any], losses: Losses) -> Opaque | Run:
     """Carry a node as it is; one that is no node or nested without end is shown as its words."""
     plain = text_of(node)
-    if not isinstance(node.get("type"), str) or _is_deep(node):
+    if not isinstance(node.get("type"), str) or is_deep(node):
         losses.add("content that is not in Atlassian's format shown as text")
         return Run(plain)
     return Opaque("adf", json.dumps(node, ensure_ascii=False, sort_keys=True, default=str), plain)
-
-
-def _is_deep(node: Any) -> bool:
-    level, left = 0, [node]
-    while left and level <= MOST_NATIVE_DEPTH:
-        level += 1
-        below: list[Any] = []
-        for one in left:
-            below += one.values() if isinstance(one, Mapping) else one if isinstance(one, list | tuple) else ()
-        left = below
-    return bool(left)
-
-
-def _code(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _attrs(node: Mapping[str, Any]) -> Mapping[str, Any]:
-    attrs = node.get("attrs")
-    return attrs if isinstance(attrs, Mapping) else {}
-
-
-def _dicts(value: Any) -> Iterator[Mapping[str, Any]]:
-    if isinstance(value, list):
-        yield from (one for one in value if isinstance(one, Mapping))
-
-
-def _string(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _number(value: Any, default: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not -1e9 < value < 1e9:
-        return default
-    return int(value)

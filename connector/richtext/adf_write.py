@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from connector.richtext import fitting, plain, urls
+from connector.richtext.colour import hexadecimal
 from connector.richtext.spans import clean, image_as_link
 from connector.richtext.tree import (
     Block,
@@ -64,16 +65,6 @@ _SIMPLE: Final = {
     Kind.STRONG: "strong", Kind.EM: "em", Kind.STRIKE: "strike", Kind.UNDERLINE: "underline", Kind.CODE: "code",
 }  # fmt: skip
 _STATUS: Final = re.compile(r"neutral|purple|blue|red|yellow|green|#[0-9a-fA-F]{6}")
-_HEX: Final = re.compile(r"#[0-9a-fA-F]{6}")
-_SHORT_HEX: Final = re.compile(r"#[0-9a-fA-F]{3}")
-_COLOURS: Final = {
-    "red": "#ff0000", "green": "#008000", "blue": "#0000ff", "black": "#000000", "white": "#ffffff", "gray": "#808080",
-    "grey": "#808080", "yellow": "#ffff00", "orange": "#ffa500", "purple": "#800080", "navy": "#000080",
-    "teal": "#008080", "maroon": "#800000", "olive": "#808000", "lime": "#00ff00", "aqua": "#00ffff", "cyan": "#00ffff",
-    "fuchsia": "#ff00ff", "magenta": "#ff00ff", "silver": "#c0c0c0", "brown": "#a52a2a", "pink": "#ffc0cb",
-    "darkred": "#8b0000", "darkgreen": "#006400", "darkblue": "#00008b",
-}  # fmt: skip
-"""Colour names of CSS; ADF takes only ``#rrggbb``."""
 
 
 def write(document: Document, style: Style) -> Written:
@@ -258,7 +249,7 @@ class _Writer:
                 else:
                     self.losses.add("link without its address: it is not one that may be clicked")
             case Kind.COLOUR | Kind.BACKGROUND:
-                if known := _hex(mark.value):
+                if known := hexadecimal(mark.value):
                     name = "textColor" if mark.kind is Kind.COLOUR else "backgroundColor"
                     yield {"type": name, "attrs": {"color": known}}
                 else:
@@ -297,10 +288,3 @@ def _without_outer_breaks(inlines: list[Inline]) -> list[Inline]:
 
 def _is_empty(inline: Inline) -> bool:
     return isinstance(inline, Break) or (isinstance(inline, Run) and not inline.text.strip())
-
-
-def _hex(colour: str) -> str:
-    colour = colour.strip().lower()
-    if _SHORT_HEX.fullmatch(colour):
-        return "#" + "".join(letter * 2 for letter in colour[1:])
-    return colour if _HEX.fullmatch(colour) else _COLOURS.get(colour, "")
