@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.text import Text
 
 from connector.config import Connector
 from workers.cli.look import actor
@@ -176,9 +175,7 @@ def show_dead(delivery: str, *, as_json: bool) -> None:
         say(f"            {name}: {why}")
     say(f"      what  {MEANING.get(row['error'], 'A bug of ours: report it with the traceback.')}")
     for attempt in row["log"]:
-        console.print(
-            Text(f"\nattempt {attempt['attempt']} at {attempt['at']}: {attempt['error']}: {attempt['message']}")
-        )
+        say(f"\nattempt {attempt['attempt']} at {attempt['at']}: {attempt['error']}: {attempt['message']}")
         if exchange := attempt.get("exchange"):
             say(json.dumps(exchange, indent=2, ensure_ascii=False, default=str)[:3000])
     if letter.fields.get("traceback"):
