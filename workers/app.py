@@ -174,8 +174,12 @@ class Hands(bootsteps.StartStopStep):
     def start(self, parent: Any) -> None:
         """Begin scanning and answering."""
         wiring, settings = process.wiring, process.settings
-        for weak in weaknesses(wiring.store):
-            log.warning("the store is not safe: %s", weak)
+        try:
+            for weak in weaknesses(wiring.store):
+                log.warning("the store is not safe: %s", weak)
+        except StoreError as error:
+            # It may be restarting just now: a worker that ended over it would only have to be started again.
+            log.warning("the store does not answer, it cannot be judged: %s", error)
         follower = Follower(parent.hostname)
         self.scanner = Scanner(
             wiring.desk(),

@@ -212,11 +212,11 @@ class Attempt:
         shaped = self.target.shape(self.there, self.settings, values, entity)
         if self.link is None:
             self._create(shaped, wanted)
-        elif wanted.adopt:
+        elif wanted.adopt and not self.letter.fields.get("unsure"):
             if self.connector.mode is not Mode.SHADOW:
                 self._remember(based(self.link, shaped.fields, {}))
         else:
-            self._update(difference(shaped, self.link.base), shaped)
+            self._update(self._missing(self.link, shaped), shaped)
 
     def _create(self, shaped: Shaped, wanted: Plan) -> None:
         marker = marker_for(self.connector, self.event, self.config.instance, Action.CREATE)
@@ -242,6 +242,14 @@ class Attempt:
         self._remember(based(link, change.fields, written.kept, self.letter.id))
         if later:
             self._update(later, shaped)
+
+    def _missing(self, link: Link, shaped: Shaped) -> dict[str, Any]:
+        """Return what the target does not hold already, as far as that is known.
+
+        An update whose outcome is unknown may have landed: of its fields the base knows nothing.
+        """
+        unsure = orjson.loads(self.letter.fields.get("unsure") or "[]")
+        return difference(shaped, {name: value for name, value in link.base.items() if name not in unsure})
 
     def _update(self, fields: Mapping[str, Any], shaped: Shaped, *, sub: str = "") -> None:
         if not fields or self.link is None:
@@ -274,7 +282,7 @@ class Attempt:
             # Compared with what this pull request last asked for: an issue that people have moved on
             # since is not pulled back by each edit of the pull request.
             shaped = self.target.shape(self.there, self.settings, wanted.wanted, entity)
-            self._update(difference(shaped, self.link.base), shaped, sub=entity.ref)
+            self._update(self._missing(self.link, shaped), shaped, sub=entity.ref)
 
     # --- things added ---------------------------------------------------------------------------------
     def _append(self, append: Append) -> None:

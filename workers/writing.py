@@ -79,6 +79,7 @@ class Pen:
             request=_digest(change),
             deadline=int(self.budget.total_seconds() * 1000),
             resend=resend,
+            sets=sorted(change.fields) if change.action is Action.UPDATE else (),
         )
         if intent.answer == "stale":
             raise Fenced

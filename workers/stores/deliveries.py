@@ -146,11 +146,26 @@ class Deliveries:
         request: str,
         deadline: int,
         resend: bool = False,
+        sets: Sequence[str] = (),
         life: int = INTENT_DAYS * DAY_MS,
     ) -> Intent:
-        """Announce a write.  ``deadline``: ms from now after which its bytes can no longer arrive."""
+        """Announce a write.  ``deadline``: ms from now after which its bytes can no longer arrive.
+
+        ``sets``: the fields of an update; until it is done or forgotten, letters of the entity come
+        with them as their field ``unsure``.
+        """
         got = self._run(
-            "intent", turn, subject, effect, action, delivery, request, deadline, life, "1" if resend else "0"
+            "intent",
+            turn,
+            subject,
+            effect,
+            action,
+            delivery,
+            request,
+            deadline,
+            life,
+            "1" if resend else "0",
+            orjson.dumps(list(sets)).decode() if sets else "",
         )
         answer = got[0].decode()
         match answer:

@@ -28,6 +28,8 @@ name                  type    holds                                             
 ``dead``              zset    dead letters by time of death                                30 d
 ``deadof:<entity>``   set     dead letters of an entity, for what supersedes them          while dead
 ``fx:<effect>``       hash    intent, then effect: state, action, turn, at, remote...      30 d; messages: as links
+``unsure``            hash    source entity -> fields (JSON) of an update whose outcome is   until it is known
+                              not known
 ``links``             hash    source entity -> link JSON                                   for ever
 ``back``              hash    target entity -> source entity                               for ever
 ``alias``             hash    entity -> subject whose mailbox it shares                    for ever

@@ -188,7 +188,11 @@ local function take(turn, most, letters)
         local letter = {id, redis.call('GET', k('b:' .. id)) or ''}
         for i = 1, #fields do letter[#letter + 1] = fields[i] end
         for i = 1, #fields, 2 do
-          if fields[i] == 'entity' then entities[fields[i + 1]] = true end
+          if fields[i] == 'entity' then
+            entities[fields[i + 1]] = true
+            local unsure = redis.call('HGET', k('unsure'), fields[i + 1])
+            if unsure then letter[#letter + 1] = 'unsure'; letter[#letter + 1] = unsure end
+          end
         end
         box[#box + 1] = letter
       end

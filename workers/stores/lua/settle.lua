@@ -21,7 +21,11 @@ for _, row in ipairs(what.done or {}) do
   redis.call('HSET', fx, 'state', 'done', 'remote', row[2], 'entity', row[3], 'done', now)
   redis.call('PEXPIRE', fx, row[4])
 end
-for _, effect in ipairs(what.forget or {}) do redis.call('DEL', k('fx:' .. effect)) end
+for _, effect in ipairs(what.forget or {}) do
+  local about = redis.call('HGET', k('fx:' .. effect), 'about')
+  if about then redis.call('HDEL', k('unsure'), about) end
+  redis.call('DEL', k('fx:' .. effect))
+end
 for _, row in ipairs(what.unlinks or {}) do
   redis.call('HDEL', k('links'), row[1])
   redis.call('HDEL', k('back'), row[2])
