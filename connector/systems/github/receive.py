@@ -232,6 +232,7 @@ def _change(action: str, item: Json, payload: Json) -> Mapping[str, Mapping[str,
             title = (optional(payload, "milestone", dict) or {}).get("title")
             return {"milestone": {"from": None, "to": title} if action == "milestoned" else {"from": title, "to": None}}
         case "typed" | "untyped":
+            # Not verified: that `type` stands beside `issue`; no captured body has these actions.
             name = (optional(payload, "type", dict) or {}).get("name")
             return {"type": {"from": None, "to": name} if action == "typed" else {"from": name, "to": None}}
         case "closed":

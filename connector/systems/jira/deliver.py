@@ -24,7 +24,7 @@ from connector.systems.jira.vocabulary import member
 from connector.systems.jira.wanted import LATER
 
 _NO_LINKS: Final = frozenset({403, 404, 405, 501})
-"""How a Jira answers a remote link where there are none."""
+"""How a Jira answers a remote link where there are none: 403 is documented, the others are not verified."""
 
 
 # --- read ----------------------------------------------------------------------------------------------

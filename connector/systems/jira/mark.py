@@ -7,7 +7,9 @@ server left of the first thing added is read back and decides for a day: `Kept.P
 `Kept.TEXT`.  A server that refuses ``properties`` outright is asked once more without them; a refusal
 adds nothing, so that cannot double.
 
-Weakness: a field set to the plain text renderer shows the anchor to people.
+Weakness: a field set to the plain text renderer shows the anchor to people.  Not verified on a real
+Jira: that the macro shows nothing with colons in its name, and how a server words its refusal of
+``properties`` (the two forms known here are those of Jackson and of Jira's ``errors``).
 """
 
 from __future__ import annotations

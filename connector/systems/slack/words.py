@@ -2,7 +2,8 @@
 
 Slack asks apps to send a ``text`` beside blocks and many do not; a person's upload without a word has
 none either.  What is read here is a fallback in mrkdwn: the words in their order, styles left out.
-Members are named as in the examples of Slack's event documents; what is not known is passed over.
+Not verified: the members of ``rich_text`` and of mentions inside it are from memory, no captured body
+has them.  What is not known is passed over.
 """
 
 from __future__ import annotations
