@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from workers.stores.scripts import StoreError
 
 if TYPE_CHECKING:
     from workers.process import Process
+
+log = logging.getLogger("connector.receiving")
 
 
 def serve(process: Process, host: str, port: int) -> None:

@@ -40,12 +40,15 @@ class Supervisor:
         *,
         output: IO[str] | None = None,
         grace: float = GRACE,
+        program: Sequence[str] = (sys.executable, "-m", "workers.cli"),
     ) -> None:
+        """``grace`` is in seconds; ``program`` is what a child's command is given to, and is for tests."""
         self._children = list(children)
         self._environment = dict(environment)
         self._output = output or sys.stdout
         self._running: dict[str, subprocess.Popen[str]] = {}
         self._grace = grace
+        self._program = program
         self._stopping = threading.Event()
         self._hurry = threading.Event()
         self._lock = threading.Lock()
@@ -101,7 +104,7 @@ class Supervisor:
         while not self._stopping.is_set():
             began = time.monotonic()
             process = subprocess.Popen(
-                [sys.executable, "-m", "workers.cli", *child.command],
+                [*self._program, *child.command],
                 env={**self._environment, **child.environment},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

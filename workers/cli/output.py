@@ -48,7 +48,7 @@ class Commands(click.Group):
             fail(str(error), UNREACHABLE)
         except StoreError as error:
             fail(
-                f"broker or store cannot be reached: {error}; check BROKER_URL and STORE_URL, or run 'connector up'",
+                f"the store cannot be reached: {error}; check STORE_URL, or run 'connector up'",
                 UNREACHABLE,
             )
         except ConnectorError as error:
