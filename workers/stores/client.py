@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from typing import Any, Final
 
 from redis import BlockingConnectionPool, Redis
@@ -9,6 +12,8 @@ from redis.asyncio import BlockingConnectionPool as AsyncPool
 from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ConstantBackoff
+from redis.exceptions import ConnectionError as Lost
+from redis.exceptions import TimeoutError as Late
 from redis.retry import Retry
 
 AsyncStore = AsyncRedis
@@ -16,6 +21,54 @@ AsyncStore = AsyncRedis
 
 WAIT: Final = 5.0
 """Seconds that one command may take, and that a thread waits for a free connection."""
+
+PAUSE: Final = 0.05
+"""Seconds before a command is repeated."""
+
+
+class _Mine(threading.local):
+    connection: Any = None
+    pid: int = 0
+
+
+class Store(Redis):
+    """A client whose scripts go over a connection that each thread keeps.
+
+    A turn spends its time in scripts, and fetching a pooled connection for each, asking whether it is still good and
+    giving it back costs more than twice what the script's own bytes cost (a third of a worker's CPU; see
+    ``docs/benchmarks.md``).  A connection that went bad meanwhile shows when it is used, and the one repeat that
+    every script is safe against opens it anew.  Everything else is left to the pool.
+    """
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self._mine = _Mine()
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Run a command; scripts take the short way."""
+        if options or args[0] not in {"EVALSHA", "EVAL"}:
+            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        connection = self._kept()
+        try:
+            return _asked(connection, args)
+        except (Lost, Late):
+            # It has been closed by whoever found it broken.
+            time.sleep(PAUSE)
+            return _asked(connection, args)
+
+    def _kept(self) -> Any:
+        mine = self._mine
+        # After a fork the parent's connection must not be spoken over by two.
+        if mine.connection is None or mine.pid != os.getpid():
+            pool: Any = self.connection_pool
+            mine.connection, mine.pid = pool.connection_class(**pool.connection_kwargs), os.getpid()
+        return mine.connection
+
+
+def _asked(connection: Any, args: tuple[Any, ...]) -> Any:
+    # Both close the connection on any error but one that the server answered, so no answer is read by the wrong one.
+    connection.send_command(*args)
+    return connection.read_response()
 
 
 def open_store(url: str, *, connections: int = 20) -> Redis:
@@ -32,9 +85,9 @@ def open_store(url: str, *, connections: int = 20) -> Redis:
         socket_connect_timeout=2.0,
         socket_keepalive=True,
         health_check_interval=15,
-        retry=Retry(ConstantBackoff(0.05), 1),
+        retry=Retry(ConstantBackoff(PAUSE), 1),
     )
-    return Redis(connection_pool=pool)
+    return Store(connection_pool=pool)
 
 
 def open_async_store(url: str, *, wait: float = 2.0, connections: int = 8) -> AsyncRedis:
