@@ -5,8 +5,9 @@
 =====  ==========================================================================================
 202    every event is stored (or what our own code could not read is kept raw, for a person)
 200    nothing to store: ignored with a reason, or the handshake a source asked for
-401    not proven to come from its source; nothing is stored, nothing of what was expected is said
-4xx    a request that no honest source sends: unknown connection, wrong method or type, too large,
+401    not proven to come from its source, or for no connection of ours: nothing is stored, and the
+       two cannot be told apart
+4xx    a request that no honest source sends: an impossible name, wrong method or type, too large,
        too slow, JSON that means two things
 429    a large body of a peer that keeps sending bad signatures
 503    the store did not take it in time: the source must send it again (``Retry-After``)
@@ -19,6 +20,7 @@ Cheap checks come first and the name in the path is only ever compared, never us
 from __future__ import annotations
 
 import asyncio
+import hmac
 import ipaddress
 import logging
 import time
@@ -27,7 +29,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 from urllib.parse import parse_qs, parse_qsl
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -37,8 +39,8 @@ from prometheus_client.registry import Collector
 from connector.declare import NAME
 from connector.errors import ConnectorError, Untrusted
 from connector.event import Event
-from connector.ports import Reveal
-from connector.system import Inbound, Received, System
+from connector.ports import Reveal, Secret, SecretRef
+from connector.system import Inbound, Received, System, Trust
 from workers.addresses import Network
 from workers.flood import Suspects
 from workers.inbox import Unavailable
@@ -80,6 +82,28 @@ class Door:
     settings: Any
     reveal: Reveal
     largest: int = 5 * MEBIBYTE
+
+
+class _Nobody:
+    """Stands for the system of a connection that is not there.
+
+    It takes the time that a check takes and answers like a wrong signature: who has no secret cannot
+    find out which connections there are.
+    """
+
+    features: Mapping[str, str] = {"forms": "as some system there may take them"}
+
+    def verify(self, _settings: Any, inbound: Inbound, _reveal: Reveal, _now: datetime) -> Trust:
+        """Trust nobody."""
+        hmac.digest(b"nobody's secret", inbound.body, "sha256")
+        raise Untrusted("there is no connection of that name that takes webhooks")
+
+
+def _reveals_nothing(ref: SecretRef) -> Secret:
+    raise Untrusted(f"{ref} is not asked for")
+
+
+_NO_DOOR: Final = Door("", cast("System", _Nobody()), None, _reveals_nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,10 +222,9 @@ class Receiver(Collector):
 
     def _door(self, name: bytes) -> Door:
         text = name.decode("ascii", "replace")
-        door = self.resolve(text) if NAME.fullmatch(text) else None
-        if door is None:
+        if not NAME.fullmatch(text):
             raise _Answer("unknown", Reply.of(404, close=True, error="not found"))
-        return door
+        return self.resolve(text) or _NO_DOOR
 
     def _acceptable(self, door: Door, method: str, headers: Mapping[str, str], peer: str) -> tuple[bool, int]:
         """Check all that is known before the body; returns whether it is a form, and its declared length (-1: none)."""

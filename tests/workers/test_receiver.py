@@ -221,7 +221,6 @@ def test_an_unverified_request_that_breaks_our_check_is_not_kept() -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/hooks/unknown",
         "/hooks/",
         "/hooks/../../etc/passwd",
         "/hooks/%2e%2e",
@@ -242,7 +241,19 @@ def test_only_an_exact_name_opens_a_door(path: str) -> None:
     desk = Desk()
     method = "POST" if path.startswith("/hooks/") else "GET"
     assert desk.send(path=path, method=method).status == 404
-    assert set(desk.asked) <= {"unknown"}
+    assert not desk.asked
+
+
+def test_a_connection_that_is_not_there_answers_like_a_wrong_signature() -> None:
+    desk = Desk()
+
+    def verify(*_: Any) -> Trust:
+        raise Untrusted("no")
+
+    unknown, forged = desk.send(path="/hooks/unknown"), Desk(verify=verify).send()
+    assert (unknown.status, unknown.body) == (forged.status, forged.body) == (401, forged.body)
+    assert desk.inbox == Kept()
+    assert {connection for connection, _ in desk.app.counts} == {""}, "names that anybody makes up are no labels"
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "TRACE", "OPTIONS", "HEAD"])
