@@ -80,11 +80,13 @@ class Known:
     """What is known of an entity before planning.
 
     ``link`` ties it to its target (found in this connector or in its other half); ``kept`` is what a
-    write of ours through another connector last left on the *source* entity.
+    write of ours through another connector last left on the *source* entity.  ``ours`` says that the
+    other half made the entity and nothing has been told of it over here yet.
     """
 
     link: Link | None = None
     kept: Mapping[str, Any] = field(default_factory=dict)
+    ours: bool = False
 
 
 def filtered(connector: Connector, event: Event, tools: Tools) -> str:
@@ -151,7 +153,9 @@ def plan(connector: Connector, event: Event, known: Known, tools: Tools, *, inst
         return Plan(skip=f"it came from {connector.target.connection}; it is not created there again")
     view = tools.view(event)
     echo = event.kind is Kind.ISSUE_UPDATED and echoes(event, known.kept)
-    mapped = _state(connector, event, known, view, tools)
+    # That an entity of ours was made is no news to where it came from: things may have moved on there.
+    made = event.kind is Kind.ISSUE_CREATED and known.ours
+    mapped = None if made else _state(connector, event, known, view, tools)
     appends = () if echo else _appends(connector, event, view, tools, now)
     found = Plan(
         wanted=mapped.values if mapped is not None else None,
@@ -162,6 +166,8 @@ def plan(connector: Connector, event: Event, known: Known, tools: Tools, *, inst
         absent=mapped.absent if mapped is not None else {},
         losses=mapped.losses if mapped is not None else (),
     )
+    if made and not found.appends:
+        return Plan(skip="echo: our own issue coming back")
     if found.wanted is None and not found.appends and not (known.link and found.relation):
         return Plan(skip=_why_nothing(connector, event, now))
     return found

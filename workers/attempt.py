@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 import orjson
 
 from connector.config import Config, Connector, Mode
-from connector.errors import Rejected
+from connector.errors import RateLimited, Rejected, Scope
 from connector.event import Entity, Event, Kind
-from connector.link import Link, overtaken, told
+from connector.link import Link, Marker, overtaken, told
 from connector.planning import (
     UNFINISHED,
     Append,
@@ -31,6 +32,9 @@ from workers.desk import Desk
 from workers.stores.deliveries import Deliveries
 from workers.stores.records import Box, Letter, Settlement, pack_link
 from workers.writing import Pen
+
+LONGEST_WAIT: Final = timedelta(minutes=10)
+"""Between two looks for a link that the other half of a ring is about to make."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,7 @@ class Attempt:
         if reason:
             return Result("skipped", f"filtered: {reason}")
         self.event = event
+        known = self._awaited(known)
         wanted = plan(
             self.connector,
             event,
@@ -161,11 +166,13 @@ class Attempt:
         entity = self.event.entity
         own = link = self.links.get(entity.ref)
         kept: dict[str, Any] = {}
+        ours = False
         for other, reverse in siblings(self.config, self.connector):
             books = self.desk.deliveries(other)
             if reverse:
                 back = books.link_back(entity.ref)
                 if back is not None:
+                    ours = own is None
                     fresh, stamps = unspent(own, back, other.uid)
                     kept |= fresh
                     self.kept |= back.kept
@@ -174,7 +181,37 @@ class Attempt:
             elif link is None:
                 ahead = books.link(entity.ref)
                 link = replace(ahead, base={}, kept={}) if ahead else None
-        return Known(link, kept)
+        return Known(link, kept, ours)
+
+    def _awaited(self, known: Known) -> Known:
+        """Wait for a link that the other half is about to make: it has made the entity, or may have.
+
+        Between that write and its settlement, which an unknown outcome can make long, people may already
+        comment on it; without the link that would be nobody's business here.
+        """
+        kind = self.event.kind
+        if known.link or not (kind.is_append or kind is Kind.ISSUE_UPDATED) or not self._ring():
+            return known
+        mark = Marker.find(self._mark_of_entity())
+        if mark is None or mark.instance != self.config.instance:
+            return known
+        for other, reverse in siblings(self.config, self.connector):
+            if reverse and (made := self.desk.deliveries(other).effect(mark.effect)):
+                if made["state"] == "done":
+                    return self._know()
+                age = timedelta(milliseconds=self.desk.now_ms() - int(made["at"]))
+                message = f"{self.event.entity.key} was made by {other.name}, which has not linked it yet"
+                wait = min(max(self.desk.backoff, age), LONGEST_WAIT)
+                raise RateLimited(message, scope=Scope.ENTITY, retry_after=wait, cause="unlinked", status=None)
+        return known
+
+    def _mark_of_entity(self) -> str:
+        if self.event.kind.is_state:
+            return self.event.marker
+        here = self.desk.site(self.connector.source.connection, self.until)
+        # A comment carries its own mark; that of the issue is found with the issue.
+        issue = self.source.complete(here, replace(self.event, kind=Kind.ISSUE_UPDATED, sub=""))
+        return issue.marker if issue is not None else ""
 
     def _read_again(self, known: Known) -> Event | None:
         event = self.event
