@@ -5,7 +5,7 @@
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help install test demo check format-check lint types contracts format clean moved
+.PHONY: help install test demo chaos check format-check lint types contracts format clean moved
 
 ifeq ($(wildcard setup.cfg),)
 $(error run it in the project's folder, or as: make -C FOLDER)
@@ -58,6 +58,9 @@ test: $(STAMP) ## Run the tests (ARGS="-k words" picks some)
 
 demo: $(STAMP) ## Run everything here against sandboxes of the vendors (ONCE=1: one round, then stop)
 	@.venv/bin/connector demo $(if $(filter-out 0 no false,$(ONCE)),--once)
+
+chaos: $(STAMP) ## Let a storm of faults rage over real processes, then judge (MINUTES=2 SEED=1)
+	@$(PY) -m tests.chaos.storm --minutes $(or $(MINUTES),2) --seed $(or $(SEED),1)
 
 check: $(STAMP) ## Do all that CI does: format, lint, types, import contracts, tests
 	@$(MAKE) --no-print-directory format-check

@@ -20,7 +20,8 @@ from connector.systems.jira.sandbox import JiraSandbox
 from connector.systems.jira.sandbox import new_sandbox as new_jira
 from connector.systems.slack.sandbox import new_sandbox as new_slack
 from tests.chaos.postman import Acknowledged, Postman
-from tests.e2e.town import Town, free_port, until
+from tests.e2e.town import Town, until
+from workers.demo.stage import free_port
 from workers.embedded import find_server
 
 INDEX_LAG: Final = timedelta(seconds=6)
@@ -141,6 +142,8 @@ class Ground(Town):
         return self.servers["broker"].url, self.servers["store"].url
 
     def _subscribe(self) -> None:
+        # A poll begins where the first one stood: what no webhook brought before that, nobody brings.
+        until(self._polled, seconds=40)
         for name in ("github", "jira"):
             url = f"http://127.0.0.1:{self.receiver_port}/hooks/{name}"
             postman = Postman(url, self.served, name, self.acknowledged, Random(self._chance.random()))
@@ -199,6 +202,10 @@ class Ground(Town):
 
         self._each("jc:{*}:fx:*", look)
         return found
+
+    def _polled(self) -> bool:
+        with Redis.from_url(self.servers["store"].url) as store:
+            return all(store.hexists(f"jc:{{{name}}}:cursor", "poll") for name in self.connectors)
 
     def _each(self, pattern: str, do: Callable[[Any, bytes], None]) -> None:
         with Redis.from_url(self.servers["store"].url) as store:
