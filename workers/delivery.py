@@ -98,8 +98,7 @@ def _may_work(desk: Desk, config: Config, connector: Connector, store: Deliverie
     if connector.mode is Mode.PAUSED:
         _close(desk, connector, store, desk.now_ms() + 60_000, "paused by its configuration")
         return False
-    for name in (connector.target.connection, connector.source.connection):
-        state = desk.connections.state(name)
+    for name, state in desk.connections.states(connector.target.connection, connector.source.connection).items():
         if state.failing:
             desk.failing.add(name)
         if state.closed_until > desk.now_ms():

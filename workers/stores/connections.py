@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -95,19 +95,17 @@ class Connections:
 
     def state(self, connection: str) -> State:
         """Return whether it may be called."""
-        tag = connection_tag(connection)
+        return self.states(connection)[connection]
+
+    def states(self, *connections: str) -> dict[str, State]:
+        """Return whether each may be called, in one round trip."""
+        names = tuple(dict.fromkeys(connections))
         pipeline = self.client.pipeline(transaction=False)
-        pipeline.hgetall(tag + "state")
-        pipeline.zcard(tag + "failing")
-        pairs, failing = pipeline.execute()
-        text = {name.decode(): value.decode() for name, value in pairs.items()}
-        return State(
-            int(float(text.get("closed_until", 0))),
-            text.get("kind", ""),
-            text.get("why", ""),
-            int(float(text.get("since", 0))),
-            failing,
-        )
+        for name in names:
+            pipeline.hgetall(connection_tag(name) + "state")
+            pipeline.zcard(connection_tag(name) + "failing")
+        got = pipeline.execute()
+        return {name: _state(*got[2 * number : 2 * number + 2]) for number, name in enumerate(names)}
 
     def claim_probe(self, connection: str, span: timedelta) -> bool:
         """Win the right to probe a paused connection; nobody else does for ``span``."""
@@ -124,6 +122,17 @@ class Connections:
         """Return the number of API calls by endpoint class."""
         got = self.client.hgetall(connection_tag(connection) + "calls")
         return {name.decode(): int(value) for name, value in got.items()}
+
+
+def _state(pairs: Mapping[bytes, bytes], failing: int) -> State:
+    text = {name.decode(): value.decode() for name, value in pairs.items()}
+    return State(
+        int(float(text.get("closed_until", 0))),
+        text.get("kind", ""),
+        text.get("why", ""),
+        int(float(text.get("since", 0))),
+        failing,
+    )
 
 
 def _ms(span: timedelta) -> int:
