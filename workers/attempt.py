@@ -274,8 +274,13 @@ class Attempt:
             source_key=source.key,
             source_url=source.url,
             source_scope=source.scope,
-            extra={UNFINISHED: True} if later or wanted.relation else {},
+            extra={UNFINISHED: True} if later or wanted.relation or not written.fresh else {},
         )
+        if not written.fresh:
+            # An earlier attempt made it, perhaps of an older state: what it holds is not known.
+            self._remember(based(link, {}, written.kept, self.letter.id))
+            self._update(shaped.fields, shaped)
+            return
         self._remember(based(link, change.fields, written.kept, self.letter.id))
         if later:
             self._update(later, shaped)

@@ -73,3 +73,17 @@ def test_what_is_in_doubt_stays_so_over_a_dead_letter(made: Office) -> None:
     made.settle_down()
     assert made.jira.items["1"].fields["Summary"] == "Broken"
     assert not unsure(made)
+
+
+def test_what_an_earlier_attempt_made_is_brought_up_to_the_newest_state(office: Office) -> None:
+    office.jira.breaks("create", lost, after=True)
+    office.accept(CREATED)
+    office.work()
+    office.accept(titled(2, "Other", "closed"))
+    office.settle_down()
+    assert office.jira.items["1"].fields == {"Summary": "Other", "Status": "closed"}
+    assert office.did().count("add issue WEB-1") == 1
+    assert office.store.counts()["dead"] == 0
+    link = office.store.link(CREATED.entity.ref)
+    assert link is not None
+    assert link.base == {"Summary": "Other", "Status": "closed"}
