@@ -192,10 +192,6 @@ class _Work:
         # Only what may collapse is unpacked: a mailbox full of comments must not be read anew for each.
         first = self.box.letters[0]
         near = list(takewhile(lambda one: one.entity == first.entity and one.kind in _STATES, self.box.letters))
-        if near and not self.connector.messages:
-            # Nothing is owed for any of them alone: the last tells all, and unpacking them all costs more than it.
-            self.letters = tuple(near)
-            return unpack_event(near[-1].body)
         events = [unpack_event(letter.body) for letter in near or [first]]
         count = collapse(self.connector, events)
         self.letters = self.box.letters[:count]
