@@ -21,7 +21,7 @@ def test_a_labelled_issue_arrives_in_data_center_and_is_followed(town: Town) -> 
     title = town.title("Totals are wrong")
     number = town.report(title, repository="acme/dc")
     made = town.issue(title, "dc")
-    assert made["fields"]["description"] == "It is *broken*."
+    assert made["fields"]["description"].startswith("It is *broken*.")
     town.comment("acme/dc", number, "See `total()` and **test**.")
     town.close("acme/dc", number)
     until(lambda: status(town.issues(title, "dc")[0]) == "Done")
