@@ -11,10 +11,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.e2e.town import Town, until
+from tests.e2e.town import HURRY, Town, until
 from workers.demo.stage import free_port
 from workers.embedded import ends_with_parent, running
 
@@ -213,12 +214,39 @@ def test_plain_celery_starts_a_worker_the_clock_and_flower(town: Town) -> None:
     assert codes[:2] == [0, 0]
 
 
+def test_a_dead_letter_is_a_failed_task_in_stock_flower(town: Town) -> None:
+    port = free_port()
+    town.spawn("flower", "flower", FLOWER_PORT=str(port), FLOWER_BASIC_AUTH="operator:secret")
+
+    def ask(path: str) -> Any:
+        status, body = town.get(port, path, user="operator:secret")
+        return json.loads(body) if status == 200 else {}
+
+    sandbox: Any = town.served.sandboxes["dc"]
+    try:
+        # It lists a worker once it hears events.
+        until(lambda: any("w1@" in name for name in ask("/api/workers")), 40, told=lambda: town.log("flower"))
+        assert town.get(port, "/api/tasks")[0] == 401
+        sandbox.require("duedate")
+        number = town.report(town.title("For Flower"), repository="acme/dc")
+        (letter,) = until(lambda: [one for one in town.json("dead", "list", "dc") if one["key"] == f"acme/dc#{number}"])
+        task: Any = until(lambda: ask("/api/tasks?state=FAILURE").get(letter["id"]))
+        assert task["name"] == "dc"
+        assert "Rejected" in task["exception"]
+        assert letter["id"] in task["traceback"]
+    finally:
+        sandbox.require("duedate", on=False)
+        town.stop("flower")
+    town.connector("dead", "replay", letter["id"])
+    assert town.settled("dc")["dead"] == 0
+
+
 def test_the_demo_delivers_everything_once_and_in_order(town: Town, tmp_path: Path) -> None:
     for name in ("w1", "w2"):
         town.stop(name)  # two cores are not many
     done = subprocess.run(
         [sys.executable, "-m", "workers.cli", "demo", "--once", "--folder", str(tmp_path / "demo")],
-        env={name: value for name, value in town.environment.items() if name not in SERVERS},
+        env={name: value for name, value in town.environment.items() if name not in {*SERVERS, *HURRY}},
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -274,10 +274,13 @@ class Town:
         """Return what a process said."""
         return (self.home / "logs" / f"{name}.log").read_text(errors="replace")
 
-    def get(self, port: int, path: str) -> tuple[int, bytes]:
-        """GET from one of our processes; status 0 where nobody answers."""
+    def get(self, port: int, path: str, *, user: str = "") -> tuple[int, bytes]:
+        """GET from one of our processes; status 0 where nobody answers; ``user`` is name:password."""
+        headers = {"authorization": f"Basic {base64.b64encode(user.encode()).decode()}"} if user else {}
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=3) as answer:
+            with urllib.request.urlopen(
+                urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers), timeout=3
+            ) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             return error.code, error.read()

@@ -36,6 +36,8 @@ connections:
     url: {jira}
     auth: {{email: bot@example.com, token: env:JIRA_TOKEN}}
     webhook: {{secret: env:JIRA_SECRET}}
+    # A real Jira's search may lag by a minute and more; this one does not, and the audience waits.
+    index_lag: 2s
     http: {{private_addresses: [127.0.0.0/8]}}
   github:
     system: github
@@ -190,7 +192,8 @@ class Stage:
             # A day is played in a minute, so waits are minutes' worth of seconds.
             "PROBE_SECONDS": "2",
             "BACKOFF_SECONDS": "1",
-            "SLOT_SECONDS": "45",
+            "CALL_SECONDS": "10",
+            "SLOT_SECONDS": "20",
             "LOG_LEVEL": "INFO",
         }
         os.environ.update(
