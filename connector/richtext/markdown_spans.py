@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from connector.richtext import fitting, markdown_escape, urls
@@ -76,7 +77,10 @@ def _spaced(inlines: Inlines) -> Iterator[Inline]:
 
 
 def _named(inline: Inline) -> Inline:
-    """Write an emoji as every code host understands it: by its name if that is a usual one."""
+    """Write an emoji by its name if that is a usual one; a mention keeps the marks that it can carry."""
+    if isinstance(inline, Mention):
+        # Only text can be code, and neighbours are compared by their marks.
+        return replace(inline, marks=tuple(mark for mark in inline.marks if mark.kind is not Kind.CODE))
     if isinstance(inline, Emoji):
         named = f":{inline.short}:"
         return Run(named if inline.short in BY_NAME else inline.text or named, inline.marks)

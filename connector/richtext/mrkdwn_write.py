@@ -144,7 +144,7 @@ class _Writer:
             sign = f"{block.start + number}." if isinstance(block, OrderedList) else bullet
             text = "\n".join(line for line in self.inlines(fitting.one_line(rest)).split("\n") if line)
             yield f"{' ' * 4 * level}{sign} {text or GUARD}"
-            for inner in lists:
+            for inner in _merged(lists):
                 yield from self.items(inner, level + 1)
 
     def inlines(self, inlines: Iterable[Inline]) -> str:
@@ -275,6 +275,17 @@ def _first(node: Node) -> str:
             return "`" if any(mark.kind is Kind.CODE for mark in marks) else text[0]
         case _:
             return "<"
+
+
+def _merged(lists: Iterable[BulletList | OrderedList]) -> list[BulletList | OrderedList]:
+    """Join neighbouring lists of one kind: nothing in Slack could part them inside of a point."""
+    done: list[BulletList | OrderedList] = []
+    for one in lists:
+        if done and type(done[-1]) is type(one):
+            done[-1] = replace(done[-1], items=(*done[-1].items, *one.items))
+        else:
+            done.append(one)
+    return done
 
 
 def _unboxed(block: BulletList | OrderedList | TaskList) -> BulletList | OrderedList:

@@ -109,3 +109,9 @@ def test_a_table_without_header_gets_one_and_says_so() -> None:
 def test_lists_next_to_each_other_do_not_become_one() -> None:
     done = convert({"format": "wiki", "content": "* a\n\n* b"}, "markdown").content
     assert done == "- a\n\n* b"
+
+
+@pytest.mark.parametrize("text", ["[a]: b", "[\n[a]: b", "[a](x]: b", "[a\nb]: c"])
+def test_text_that_looks_like_the_definition_of_a_link_does_not_vanish(text: str) -> None:
+    done = convert({"format": "plain", "content": text}, "markdown").content
+    assert convert({"format": "markdown", "content": done}, "plain").content == text
