@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from connector.errors import ConfigError, Problem
 from connector.ports import Secret
-from workers.variables import OFF, Network, Variable, basic_auth, hidden, networks, server, span, whole, word
+from workers.variables import OFF, Network, Variable, basic_auth, dsn, networks, server, span, whole, word
 
 SOURCE: Final = "environment"
 """What stands as the file in a `Problem` about a variable."""
@@ -80,9 +80,7 @@ class Settings:
         "Folder with connections/ and connectors/, relative to CONNECTOR_HOME.",
         Path,
     )
-    sentry_dsn: Secret | None = _variable(
-        "SENTRY_DSN", "", "Sentry project; empty reports nothing.", hidden, secret=True
-    )
+    sentry_dsn: Secret | None = _variable("SENTRY_DSN", "", "Sentry project; empty reports nothing.", dsn, secret=True)
     log_level: LogLevel = _variable("LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR.", word(of=LogLevel))
     log_format: LogFormat = _variable(
         "LOG_FORMAT",

@@ -97,6 +97,20 @@ def hidden(text: str) -> Secret | None:
     return Secret(text) if text else None
 
 
+def dsn(text: str) -> Secret | None:
+    """Read the address of a Sentry project."""
+    parts = urlsplit(text)
+    if text and not (
+        parts.scheme in {"http", "https"}
+        and parts.username
+        and parts.hostname
+        and parts.path.rpartition("/")[2].isdigit()
+    ):
+        message = "must be the DSN of a Sentry project, like https://KEY@HOST/NUMBER"
+        raise ValueError(message)
+    return hidden(text)
+
+
 def basic_auth(text: str) -> Secret | None:
     """Read ``name:password`` pairs as Flower takes them."""
     pairs = text.split(",") if text else []

@@ -145,3 +145,24 @@ def test_a_refused_token_pauses_and_a_good_one_resumes_by_itself(town: Town) -> 
         assert any(one["level"] == "problem" and one["what"] == "connection jira" for one in found)
     arrived(town, [title])
     assert town.settled("web")["dead"] == 0
+
+
+def test_connections_to_both_servers_that_break_again_and_again_lose_nothing(town: Town) -> None:
+    import redis
+
+    titles = [town.title("Broken lines") for _ in range(10)]
+    servers = [redis.Redis.from_url(town.environment[name]) for name in ("BROKER_URL", "STORE_URL")]
+    for title in titles:
+        for server in servers:
+            server.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            server.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+        number = town.report(title)
+        town.comment("acme/web", number, "said once")
+    arrived(town, titles)
+    town.settled("web")
+    assert [len(town.comments(title)) for title in titles] == [1] * len(titles)
+    for name in ("w1", "w2", "receive"):
+        assert "Traceback" not in town.log(name)
+        assert "Exception in thread" not in town.log(name)
+    for server in servers:
+        server.close()

@@ -131,11 +131,11 @@ def test_a_configuration_folder_that_is_not_there_is_named(terminal: Terminal) -
 
 def test_a_variable_that_cannot_be_is_named_before_anything_else(terminal: Terminal) -> None:
     terminal.configure()
-    terminal.set(RECEIVER_PORT="many", LOG_LEVEL="LOUD", BROKER_URL="redis://127.0.0.1:1")
+    terminal.set(RECEIVER_PORT="many", LOG_LEVEL="LOUD", BROKER_URL="redis://127.0.0.1:1", SENTRY_DSN="nonsense")
     said = terminal("up", code=2).stderr
-    for name in ("RECEIVER_PORT", "LOG_LEVEL", "STORE_URL"):
+    for name in ("RECEIVER_PORT", "LOG_LEVEL", "STORE_URL", "SENTRY_DSN"):
         assert name in said
-    assert "3 problem(s)" in said
+    assert "4 problem(s)" in said
 
 
 # --- check ----------------------------------------------------------------------------------------------------

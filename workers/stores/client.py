@@ -91,13 +91,18 @@ def open_store(url: str, *, connections: int = 20) -> Redis:
 
 
 def open_async_store(url: str, *, wait: float = 2.0, connections: int = 8) -> AsyncRedis:
-    """Return the client of an event loop; ``wait`` is the longest that a command may take."""
+    """Return the client of an event loop; ``wait`` is the longest that a command may take.
+
+    A command is repeated once where its connection was lost (a server that restarted, an idle connection that a
+    firewall forgot): a source that never sends a webhook twice must not be refused for that.  One that is
+    late is not repeated: nobody would still wait for the answer.
+    """
     pool: Any = AsyncPool.from_url(
         url,
         max_connections=connections,
         timeout=wait,
         socket_timeout=wait,
         socket_connect_timeout=wait,
-        retry=AsyncRetry(ConstantBackoff(0.05), 0),
+        retry=AsyncRetry(ConstantBackoff(0.05), 1, supported_errors=(Lost,)),
     )
     return AsyncRedis(connection_pool=pool)

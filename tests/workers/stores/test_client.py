@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from workers.embedded import start
-from workers.stores.client import open_store
+from workers.stores.client import open_async_store, open_store
 from workers.stores.deliveries import Deliveries
 from workers.stores.scripts import NoScriptError, StoreError
 
@@ -81,3 +82,23 @@ def test_books_work_over_it(store: Any) -> None:
     books = Deliveries(store, "bugs")
     assert books.accept(()).outcomes == ()
     assert books.begin("nobody's") == ""
+
+
+def test_an_event_loops_script_is_repeated_over_a_new_connection_where_its_own_was_cut(url: str, store: Any) -> None:
+    async def twice() -> list[Any]:
+        client: Any = open_async_store(url)
+        try:
+            one = await client.execute_command("CLIENT", "ID")
+            store.execute_command("CLIENT", "KILL", "ID", one)
+            # As the receiver asks: many scripts in one round trip.
+            pipeline = client.pipeline(transaction=False)
+            pipeline.execute_command("EVAL", "return 7", 0)
+            pipeline.execute_command("CLIENT", "ID")
+            seven, two = await pipeline.execute(raise_on_error=False)
+            return [one, seven, two]
+        finally:
+            await client.aclose()
+
+    one, seven, two = asyncio.run(twice())
+    assert seven == 7
+    assert two != one
