@@ -33,6 +33,11 @@ def test_a_payload_is_an_event_that_needs_no_further_read() -> None:
     assert kinds(payload(1, update=3)) == [Kind.ISSUE_UPDATED]
 
 
+def test_each_update_is_newer_than_the_one_before() -> None:
+    times = [payload(1, update=number)["issue"]["fields"]["updated"] for number in range(12)]
+    assert sorted(set(times)) == times
+
+
 def test_a_payload_is_as_large_as_it_should_be() -> None:
     assert abs(len(json.dumps(payload(7, size=8192))) - 8192) < 64
 

@@ -21,7 +21,8 @@ _LENGTH: Final = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 def payload(issue: int, *, update: int = 0, size: int = 1000) -> dict[str, Any]:
     """Return what Jira sends about an issue: created, or its ``update``-th change; about ``size`` bytes as JSON."""
     now = datetime.now(UTC)
-    at = now.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+    # Each change has a moment of its own: of two at the same one the source would be asked which is true.
+    at = f"{now:%Y-%m-%dT%H:%M:%S}.{update:03d}+0000"
     document: dict[str, Any] = {
         "timestamp": int(now.timestamp() * 1000),
         "webhookEvent": "jira:issue_updated" if update else "jira:issue_created",
