@@ -115,6 +115,8 @@ def _within(inline: Inline, kinds: frozenset[Kind], losses: Losses, lost: Mappin
         return inline
     kept: list[Mark] = []
     for mark in inline.marks:
+        if mark.kind is Kind.CODE and not isinstance(inline, Run):
+            continue  # code is text; a person or a picture is none
         if mark.kind not in kinds:
             if mark.kind in lost:
                 losses.add(lost[mark.kind])
