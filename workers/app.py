@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from celery import Celery, bootsteps, signals
-from kombu import Exchange, Queue
+from kombu import Queue
 from kombu.exceptions import OperationalError
 
 from connector.config import Config, Connector
 from workers import logs
 from workers.celery_settings import SETTINGS, refuse_unsafe
 from workers.delivery import run_turn
-from workers.doorbell import Doorbell, queue_name
+from workers.doorbell import Doorbell, queue_for, queue_name
 from workers.health import Health
 from workers.logs import about
 from workers.poller import due, poll
@@ -43,11 +43,6 @@ def queues(config: Config | None) -> list[Queue]:
     """Return the queues there are: one for each connector and one for ticks."""
     names = [TICKS, *(queue_name(name) for name in (config.connectors if config else ()))]
     return [queue_for(name) for name in names]
-
-
-def queue_for(name: str) -> Queue:
-    """Return a queue that is published to directly: no binding that could be missing loses a message."""
-    return Queue(name, exchange=Exchange(""), routing_key=name)
 
 
 def make_app(broker_url: str, config: Config | None, settings: Settings) -> Celery:
@@ -154,7 +149,7 @@ def _send_poll(connectors: Iterable[Connector]) -> None:
         app.send_task(
             "poll",
             args=(connector.name,),
-            queue=queue_name(connector.name),
+            queue=queue_for(queue_name(connector.name)),  # type: ignore[arg-type]  # the stubs know names only
             expires=max(30.0, connector.poll_every.total_seconds()),
             retry=False,
         )

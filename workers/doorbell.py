@@ -12,6 +12,7 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from kombu import Exchange, Queue
 from kombu.exceptions import OperationalError
 
 from connector.config import Connector
@@ -30,6 +31,15 @@ LONGEST: Final = 10_000
 def queue_name(connector: str) -> str:
     """Return the Celery queue of a connector."""
     return f"connector.{connector}"
+
+
+def queue_for(name: str) -> Queue:
+    """Return a queue that is published to directly: no binding that could be missing loses a message.
+
+    Messages are sent to this rather than to its name, which Celery knows only of the connectors that there
+    were when the process started.
+    """
+    return Queue(name, exchange=Exchange(""), routing_key=name)
 
 
 class Doorbell:
@@ -84,7 +94,7 @@ class Doorbell:
                 self._app.send_task(
                     "deliver",
                     args=(name, bell.token),
-                    queue=queue_name(name),
+                    queue=queue_for(queue_name(name)),  # type: ignore[arg-type]  # the stubs know names only
                     expires=max(1.0, bell.life / 1000),
                     producer=producer,
                     retry=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from typing import Any
 
 import pytest
 
@@ -151,7 +152,7 @@ def test_connections_to_both_servers_that_break_again_and_again_lose_nothing(tow
     import redis
 
     titles = [town.title("Broken lines") for _ in range(10)]
-    servers = [redis.Redis.from_url(town.environment[name]) for name in ("BROKER_URL", "STORE_URL")]
+    servers: list[Any] = [redis.Redis.from_url(town.environment[name]) for name in ("BROKER_URL", "STORE_URL")]
     for title in titles:
         for server in servers:
             server.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")

@@ -59,6 +59,8 @@ def test_a_new_connector_is_served_without_a_restart_and_a_bad_file_is_refused(t
         after = town.title("The old one is still in force")
         town.report(after, repository="acme/late")
         town.issue(after)
+        # Also the receiver, which was there before the connector was, rings for it.
+        assert "Traceback" not in town.log("receive")
         refused = town.connector("check", code=2)
         assert re.search(r"connectors/late\.yaml:\d+: .*trnsform", refused.stderr)
         assert {name: process.pid for name, process in town.processes.items()} == pids
