@@ -19,6 +19,7 @@ from workers import logs
 from workers.celery_settings import SETTINGS, refuse_unsafe
 from workers.delivery import run_turn
 from workers.doorbell import Doorbell, queue_for, queue_name
+from workers.following import Queues
 from workers.health import Health
 from workers.logs import about
 from workers.poller import due, poll
@@ -175,7 +176,7 @@ class Hands(bootsteps.StartStopStep):
         except StoreError as error:
             # It may be restarting just now: a worker that ended over it would only have to be started again.
             log.warning("the store does not answer, it cannot be judged: %s", error)
-        follower = Follower(parent.hostname)
+        follower = Follower(parent)
         self.scanner = Scanner(
             wiring.desk(),
             wiring.inbox(),
@@ -205,9 +206,8 @@ class Hands(bootsteps.StartStopStep):
 class Follower:
     """Once a round: take up a changed configuration, count calls, end a stuck process."""
 
-    def __init__(self, hostname: str) -> None:
-        self._hostname = hostname
-        self._known = process.source.current
+    def __init__(self, worker: Any) -> None:
+        self._queues = Queues(app, lambda: worker.consumer, process.source.current)
         self._flushed = 0.0
 
     def round(self) -> None:
@@ -215,18 +215,7 @@ class Follower:
         if stuck():
             log.critical("a turn is stuck past every deadline; this process ends so that another takes over")
             os.kill(os.getpid(), signal.SIGKILL)
-        current = process.source.follow()
-        if current is not self._known:
-            added = current.connectors.keys() - self._known.connectors.keys()
-            gone = self._known.connectors.keys() - current.connectors.keys()
-            self._known = current
-            for name in sorted(added):
-                app.amqp.queues.add(queue_for(queue_name(name)))
-                app.control.add_consumer(
-                    queue_name(name), exchange="", routing_key=queue_name(name), destination=[self._hostname]
-                )
-            for name in sorted(gone):
-                app.control.cancel_consumer(queue_name(name), destination=[self._hostname])
+        self._queues.follow(process.source.follow())
         if time.monotonic() - self._flushed > 1.0:
             self._flushed = time.monotonic()
             process.wiring.flush_calls()
