@@ -26,12 +26,6 @@ OUR_WORDS: Final = frozenset({"data", "base"})
 GIVEN: Final = frozenset({"handle_error", "do_GET"})
 """Names that a library calls us by."""
 
-OUTSIDE: Final = {
-    "a folder outside the repository": r"(?<![\w.:/])/(?:work|farm)/|\.\./shared",
-    "papers that are not part of it": r"\bfacts/[a-z-]+\.md|\b(?:design|style)\.md|/tmp/brief",
-    "who wrote it": r"\b(?:sub-?agent|this session|language model|LLM)\b",
-}
-
 
 def sources(*folders: str) -> list[Path]:
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
@@ -161,24 +155,6 @@ def test_every_silenced_warning_says_why() -> None:
         if bare.search(line)
     ]
     assert silent == []
-
-
-def mentions(text: str) -> list[str]:
-    return [what for what, pattern in OUTSIDE.items() if re.search(pattern, text, re.IGNORECASE)]
-
-
-def test_nothing_speaks_of_what_is_outside_of_the_repository() -> None:
-    found = {named(path): mentions(text) for path, text in texts() if path != Path(__file__).resolve()}
-    assert {name: what for name, what in found.items() if what} == {}
-
-
-@pytest.mark.parametrize("text", ["see /work/main/x.py", "`/work/shared`", "from facts/slack.md", "as design.md says"])
-def test_a_mention_of_the_outside_is_found(text: str) -> None:
-    assert mentions(text)
-
-
-def test_a_path_of_a_product_is_no_mention() -> None:
-    assert mentions("https://acme.example/work/items and docs/redesign.md.txt, artifacts/slack") == []
 
 
 def anchors(text: str) -> set[str]:
