@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import re
 from datetime import timedelta
 from typing import Any
