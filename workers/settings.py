@@ -109,7 +109,7 @@ class Settings:
     health_port: int = _variable(
         "HEALTH_PORT",
         "0",
-        "Port of a worker's or the schedule's /healthz and /readyz; 0 serves none.",
+        "Port of /healthz and /readyz of a worker, the schedule or Flower; 0 serves none.",
         whole(0, 65535),
     )
     worker_threads: int = _variable("WORKER_THREADS", "16", "Threads of one worker process.", whole(1, 256))

@@ -79,7 +79,7 @@ def _children(settings: Settings, workers: int, *, flower: bool) -> list[Child]:
     children += [
         Child(f"work-{number}", ("work", "--name", f"w{number}"), health(number)) for number in range(1, workers + 1)
     ]
-    return [*children, Child("flower", ("flower",))] if flower else children
+    return [*children, Child("flower", ("flower",), health(workers + 1))] if flower else children
 
 
 @contextmanager
@@ -105,7 +105,7 @@ def _refuse_taken_ports(settings: Settings, *, flower: bool, workers: int) -> No
     if flower:
         wanted.append(("FLOWER_PORT", settings.flower_address, settings.flower_port))
     if settings.health_port:
-        wanted += [("HEALTH_PORT", settings.health_host, settings.health_port + n) for n in range(workers + 1)]
+        wanted += [("HEALTH_PORT", settings.health_host, settings.health_port + n) for n in range(workers + 1 + flower)]
     taken = []
     seen: set[int] = set()
     for name, host, port in wanted:
@@ -201,17 +201,10 @@ def work(name: str, threads: int | None, connectors: str) -> None:
 @click.command()
 def schedule() -> None:
     """Run the clock that triggers polls and retention; run one of it, two do no harm."""
-    from workers.app import app, broker_answers, process, start_logs, store_answers
-    from workers.health import Health
+    from workers.app import app, process, start_logs
 
     start_logs(process.settings)
-    _refuse_taken_health(process.settings)
-    if process.settings.health_port:
-        Health(
-            ready={"store": store_answers, "broker": broker_answers},
-            host=process.settings.health_host,
-            port=process.settings.health_port,
-        ).start()
+    _answer_health(process.settings)
     Path(app.conf.beat_schedule_filename).parent.mkdir(parents=True, exist_ok=True)
     app.Beat(loglevel=process.settings.log_level.value).run()
 
@@ -232,6 +225,7 @@ def flower() -> None:
         os.environ["FLOWER_BASIC_AUTH"] = settings.flower_basic_auth.reveal()
     if why := cannot_listen(settings.flower_address, settings.flower_port):
         fail(f"FLOWER_PORT: {why}; stop what holds it, or set another")
+    _answer_health(settings)
     app.start(
         [
             "flower",
@@ -243,6 +237,20 @@ def flower() -> None:
             "--read-only=True",
         ]
     )
+
+
+def _answer_health(settings: Settings) -> None:
+    """Answer /healthz and /readyz where a port is set for them."""
+    from workers.app import broker_answers, store_answers
+    from workers.health import Health
+
+    _refuse_taken_health(settings)
+    if settings.health_port:
+        Health(
+            ready={"store": store_answers, "broker": broker_answers},
+            host=settings.health_host,
+            port=settings.health_port,
+        ).start()
 
 
 def _refuse_taken_health(settings: Settings) -> None:
