@@ -24,7 +24,7 @@ class Door:
         self.server = FakeServer(server_type="valkey")
         self.office = Office(FakeRedis(server=self.server), bugs(), bugs(name="more"))
         self.client = FakeAsyncRedis(server=self.server)
-        self.hall = Hall(self.office.inbox, self.client, budget=timedelta(seconds=0.2))
+        self.hall = Hall(self.office.inbox, self.client, budget=timedelta(seconds=1))
 
     def envelopes(self) -> int:
         return int(self.office.client.hlen("jc:{@git}:inbox"))
@@ -104,7 +104,7 @@ def test_a_store_that_does_not_take_it_sends_the_source_away(lost: bool) -> None
         before = asyncio.get_running_loop().time()
         with pytest.raises(Unavailable):
             await door.hall.accept("git", [CREATED])
-        assert asyncio.get_running_loop().time() - before < 0.5, "one budget for all that is asked of the store"
+        assert asyncio.get_running_loop().time() - before < 1.9, "one budget for all that is asked of the store"
         with pytest.raises(Unavailable):
             await door.hall.keep_unreadable("git", b"{", {}, "no JSON")
         assert not await door.hall.ready()
