@@ -68,7 +68,9 @@ def tidy(
     colour nobody would miss).  Lines begin and end with text (``edges``), every bare address is a
     `Card`, no run is empty, no mark begins or ends with white space, no neighbours are alike.
     """
-    pieces = _hoisted(list(_pieces(_within(inline, marks, losses, lost) for inline in inlines)))
+    # Joined first: an address may go over several runs that differ in nothing.
+    runs = _joined(_within(inline, marks, losses, lost) for inline in inlines)
+    pieces = _hoisted(list(_pieces(runs)))
     joined = [_carded(piece) for piece in _joined(pieces)]
     return tuple(_trimmed(joined)) if edges else tuple(joined)
 

@@ -227,7 +227,7 @@ class _Line:
         if sign == "[":
             close = words.find("]", place)
             body = words[place + 1 : close]
-            return in_link or close < 0 or "[" in body or "\\" in body or link(body) is not None
+            return in_link or close < 0 or any(sign in body for sign in "[\\|") or link(body) is not None
         if sign == "]":
             return in_link
         if sign == "!":

@@ -115,3 +115,25 @@ def test_lists_next_to_each_other_do_not_become_one() -> None:
 def test_text_that_looks_like_the_definition_of_a_link_does_not_vanish(text: str) -> None:
     done = convert({"format": "plain", "content": text}, "markdown").content
     assert convert({"format": "markdown", "content": done}, "plain").content == text
+
+
+def test_what_is_nested_too_deep_is_kept_as_text_and_said() -> None:
+    done = convert({"format": "markdown", "content": ">" * 300 + " the bottom"}, "plain")
+    assert "the bottom" in done.content
+    assert any("too deep" in loss for loss in done.losses)
+
+
+@pytest.mark.parametrize(
+    "text", ["[a](https://x.y)", "![a](https://x.y)", "[a](b)", "<b>x</b>", "&lt;", "# x", "- x", "1. x"]
+)
+def test_text_that_looks_like_markdown_stays_text(text: str) -> None:
+    done = convert({"format": "plain", "content": text}, "markdown").content
+    assert convert({"format": "markdown", "content": done}, "plain").content == text
+    wiki = convert({"format": "markdown", "content": done}, "wiki").content
+    assert convert({"format": "wiki", "content": wiki}, "plain").content == text
+
+
+def test_an_address_over_several_runs_is_one() -> None:
+    parts: Any = [{"type": "text", "text": part} for part in ("see http://", "x.y")]
+    document = {"type": "doc", "version": 1, "content": [{"type": "paragraph", "content": parts}]}
+    assert convert({"format": "adf", "content": document}, "markdown").content == "see http://x.y"

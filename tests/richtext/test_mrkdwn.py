@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from connector.richtext import convert, plain
+from connector.richtext import FORMATS, convert, plain
+from connector.richtext.tree import Document, Opaque, Paragraph, Style
 
 
 def slack(text: str, source: str = "markdown", **options: Any) -> str:
@@ -89,3 +90,9 @@ def test_a_table_is_drawn_and_that_is_said() -> None:
 def test_channels_are_carried_within_slack_and_named_elsewhere() -> None:
     assert slack("see <#C123|general>", "mrkdwn") == "see <#C123|general>"
     assert markdown("see <#C123|general>") == "see #general"
+
+
+def test_markup_carried_along_is_written_only_if_it_calls_nobody() -> None:
+    for native in ("<!channel>", "<@U123ABC>", "<#C1|x> <!here>", "<http://x.y|z>"):
+        document = Document((Paragraph((Opaque("mrkdwn", native, "its words"),)),))
+        assert FORMATS["mrkdwn"].write(document, Style()).content == "its words"
