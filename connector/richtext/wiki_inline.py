@@ -69,14 +69,14 @@ class _Colour:
 _Atom = Inline | Sign | _Colour
 
 
-def inlines(text: str) -> Inlines:
-    """Read a text; line feeds in it are breaks."""
+def inlines(text: str, *, in_link: bool = False) -> Inlines:
+    """Read a text; line feeds in it are breaks.  In the words of a link an address is only text."""
     done: list[Inline] = []
     colour: Marks = ()
     for number, line in enumerate(text.split("\n")):
         if number:
             done.append(Break())
-        for part in _parted(_atoms(line)):
+        for part in _parted(_atoms(line, in_link=in_link)):
             groups, colour = _coloured(part, colour)
             done += pair(groups)
     return tuple(done)
@@ -115,13 +115,13 @@ def _coloured(atoms: Iterable[_Atom], colour: Marks) -> tuple[list[Inline | Sign
     return groups, colour
 
 
-def _atoms(line: str) -> Iterator[_Atom]:
+def _atoms(line: str, *, in_link: bool) -> Iterator[_Atom]:
     done = place = 0
     while found := _TOKEN.search(line, place):
         start, end = found.span()
         before = line[start - 1] if start else ""
         after = line[end] if end < len(line) else ""
-        made = _atom(found, before, after, line)
+        made = None if in_link and found["url"] else _atom(found, before, after, line)
         if made is None:
             place = start + 1
             continue
@@ -241,7 +241,7 @@ def link(body: str) -> tuple[_Atom, ...] | None:
         return (Card(href) if bare == href else Run(bare, (Mark(Kind.LINK, href),)),)
     if (image := re.fullmatch(r"!([^!|]+)(?:\|[^!]*)?!", words)) and (picture := _image(image[1])):
         return (replace(picture, marks=(Mark(Kind.LINK, href),)),)
-    return tuple(_linked(one, href) for one in inlines(words))
+    return tuple(_linked(one, href) for one in inlines(words, in_link=True))
 
 
 def _linked(inline: Inline, href: str) -> Inline:

@@ -63,6 +63,7 @@ def test_most_of_the_corpus_is_read_as_its_authors_say(reference_data: Path) -> 
         ("{info:title=T}\na\n{info}", "> [!NOTE]\n> **T**\n>\n> a"),
         ("||a||b||\n|c|d|", "| a | b |\n| --- | --- |\n| c | d |"),
         ("----", "---"),
+        ("[*see http://x.y/a_b&amp;lt;*|http://x.y]", "[**see http://x.y/a_b\\&lt;**](http://x.y)"),
         ("a\\\\b", "a\nb"),
         (r"\*a\*", r"\*a\*"),
         ("!https://x.y/z.png|thumbnail!", "![https://x.y/z.png](https://x.y/z.png)"),
