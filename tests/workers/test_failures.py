@@ -20,7 +20,7 @@ from connector.errors import (
 )
 from connector.event import Kind
 from tests.workers.office import CREATED, NEW, Office, bugs, comment, event
-from workers.delivery import HOLD_AFTER
+from workers.failure import HOLD_AFTER
 
 
 def gone() -> ConnectorError:

@@ -20,7 +20,7 @@ from workers.demo.stage import Stage
 from workers.demo.story import Story
 from workers.demo.verdict import Verdict, judge
 from workers.desk import Desk
-from workers.stores.deliveries import COUNTS
+from workers.stores.views import COUNTS
 
 QUIET: Final = 60.0
 """Seconds that the last deliveries may take after the last act."""

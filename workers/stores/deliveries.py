@@ -8,18 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import orjson
 from redis import Redis
 
-from connector.link import Link
 from workers.stores.keys import DAY_MS, DEAD_DAYS, FORMAT, INTENT_DAYS, connector_tag
 from workers.stores.records import Bell, Box, Claim, Intent, Letter, Settlement, UnknownFormat, unpack_link
 from workers.stores.scripts import NoScriptError, run, run_all
-
-COUNTS: Final = ("accepted", "delivered", "skipped", "dead", "discarded", "in_flight")
-LANES: Final = ("live", "replay", "backfill")
+from workers.stores.views import Views
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +61,7 @@ class Fresh:
     """Take it only where its entity is linked already, or is about to be."""
 
 
-class Deliveries:
+class Deliveries(Views):
     """The books of one connector."""
 
     def __init__(
@@ -219,97 +216,7 @@ class Deliveries:
         """Count dead letters older than their retention as discarded."""
         return int(self._run("trim", now - DEAD_DAYS * DAY_MS))
 
-    # --- views --------------------------------------------------------------------------------------
-    def counts(self) -> dict[str, int]:
-        """Return the accounting: accepted = delivered + skipped + dead + discarded + in_flight."""
-        got = self.client.hmget(self.tag + "counts", COUNTS)
-        return {name: int(value or 0) for name, value in zip(COUNTS, got, strict=True)}
-
-    def tally(self) -> dict[str, int]:
-        """Return what is counted beside the accounting: ``retries``, ``filtered``, ``missed`` (by webhooks)."""
-        names = ("retries", "filtered", "missed")
-        got = self.client.hmget(self.tag + "counts", names)
-        return {name: int(value or 0) for name, value in zip(names, got, strict=True)}
-
-    def backlog(self) -> dict[str, int]:
-        """Return how many subjects are ready by lane, due, parked, and turns and doorbells out."""
-        pipeline = self.client.pipeline(transaction=False)
-        for lane in LANES:
-            pipeline.zcard(f"{self.tag}ready:{lane}")
-        pipeline.zcard(self.tag + "due")
-        pipeline.zcard(self.tag + "slots")
-        got = pipeline.execute()
-        return dict(zip((*LANES, "due", "slots"), got, strict=True))
-
-    def condition(self) -> dict[str, str]:
-        """Return ``meta``: until when it is closed and why, sequence numbers, format."""
-        return _text(self.client.hgetall(self.tag + "meta"))
-
-    def gates(self) -> dict[str, dict[str, Any]]:
-        """Return the closed gates: name -> why, since, how many subjects are parked."""
-        shut = self.client.hgetall(self.tag + "gates")
-        return {
-            name.decode(): {**orjson.loads(value), "parked": self.client.scard(f"{self.tag}gate:{name.decode()}")}
-            for name, value in shut.items()
-        }
-
-    def letter(self, delivery: str) -> Letter | None:
-        """Return one delivery that is in flight or dead; None when there is none of that id."""
-        pairs = _text(self.client.hgetall(f"{self.tag}d:{delivery}"))
-        if not pairs:
-            return None
-        body = self.client.get(f"{self.tag}b:{delivery}") or b""
-        return Letter.of(delivery, body, pairs)
-
-    def dead(self, *, start: int = 0, most: int = 100) -> list[Letter]:
-        """Return dead letters, newest first."""
-        ids = self.client.zrevrange(self.tag + "dead", start, start + most - 1)
-        return self._letters(one.decode() for one in ids)
-
-    def waiting(self, *, most: int = 100) -> list[Letter]:
-        """Return deliveries in flight, subjects in no particular order."""
-        found: list[str] = []
-        for subject in self.client.hscan_iter(self.tag + "own", count=100, no_values=True):
-            name = subject.decode()
-            found += [one.decode() for one in self.client.zrange(f"{self.tag}mail:{name}", 0, most - 1)]
-            if len(found) >= most:
-                break
-        return self._letters(found[:most])
-
-    def _letters(self, ids: Iterable[str]) -> list[Letter]:
-        names = list(ids)
-        pipeline = self.client.pipeline(transaction=False)
-        for name in names:
-            pipeline.hgetall(f"{self.tag}d:{name}")
-        return [
-            Letter.of(name, b"", _text(pairs)) for name, pairs in zip(names, pipeline.execute(), strict=True) if pairs
-        ]
-
-    def settled(self, *, most: int = 100) -> list[dict[str, str]]:
-        """Return the last settled deliveries, newest first."""
-        return [_text(fields) for _, fields in self.client.xrevrange(self.tag + "settled", count=most)]
-
-    def audit(self, *, most: int = 100) -> list[dict[str, Any]]:
-        """Return the tail of the audit, newest first."""
-        return [
-            {**orjson.loads(fields[b"row"]), "w": int(fields.get(b"w", 0))}
-            for _, fields in self.client.xrevrange(self.tag + "audit", count=most)
-        ]
-
-    def link(self, entity: str) -> Link | None:
-        """Return the link whose source is ``entity``."""
-        record = self.client.hget(self.tag + "links", entity)
-        return unpack_link(record) if record else None
-
-    def link_back(self, target: str) -> Link | None:
-        """Return the link whose target is ``target``."""
-        source = self.client.hget(self.tag + "back", target)
-        return self.link(source.decode()) if source else None
-
-    def effect(self, key: str) -> dict[str, str]:
-        """Return an intent or effect record; {} when there is none."""
-        return _text(self.client.hgetall(f"{self.tag}fx:{key}"))
-
+    # --- marks --------------------------------------------------------------------------------------
     def claim_poll(self, span: int) -> bool:
         """Win the right to poll; nobody else does for ``span`` ms, so a doubled tick is harmless."""
         return bool(self.client.set(self.tag + "polling", "1", px=max(1, span), nx=True))
@@ -317,15 +224,6 @@ class Deliveries:
     def count_missed(self, number: int) -> None:
         """Count events that a webhook should have brought and a poll had to find."""
         self.client.hincrby(self.tag + "counts", "missed", number)
-
-    def cursor(self, field: str) -> dict[str, Any]:
-        """Return where a poll resumes; {} when it never ran."""
-        record = self.client.hget(self.tag + "cursor", field)
-        return dict(orjson.loads(record)) if record else {}
-
-    def owner(self, subject: str) -> str:
-        """Return who owns a subject: ``r:<lane>``, ``d``, ``p:<gate>``, a turn token, or "" (nobody)."""
-        return (self.client.hget(self.tag + "own", subject) or b"").decode()
 
     def check_format(self) -> None:
         """Refuse records of a newer version; write down our own where there is none."""
@@ -345,10 +243,6 @@ def scan_all(client: Redis, books: Sequence[Deliveries]) -> list[tuple[int, int,
     except NoScriptError:
         return [one.scan() for one in books]
     return [(answer[0], answer[1], tuple(_bells(answer[2:]))) for answer in answers]
-
-
-def _text(pairs: Mapping[bytes, bytes]) -> dict[str, str]:
-    return {name.decode(): value.decode("utf-8", "replace") for name, value in pairs.items()}
 
 
 def _bells(rows: Iterable[Any]) -> Iterator[Bell]:

@@ -238,6 +238,10 @@ class Settlement:
     gate: str = ""
     why: str = ""
 
+    def park(self, gate: str, why: str) -> None:
+        """Let the subject wait behind a gate."""
+        self.next, self.gate, self.why = "park", gate, why[:500]
+
     def pack(self) -> bytes:
         """Return the argument of the script; empty members are left out."""
         what: dict[str, Any] = {

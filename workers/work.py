@@ -1,0 +1,180 @@
+"""Work on one claimed subject: its first letters become a settlement."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from dataclasses import replace
+from datetime import datetime
+from itertools import takewhile
+from typing import Final
+
+import orjson
+
+from connector.config import Config, Connector
+from connector.errors import ConnectorError, Retryable, Stale, Unauthorized
+from connector.event import Event, Kind
+from connector.link import Link
+from connector.planning import collapse
+from workers.attempt import Attempt, Result
+from workers.desk import Desk
+from workers.failure import Failure
+from workers.outcome import Step, outcome_of
+from workers.stores.deliveries import Deliveries
+from workers.stores.records import Box, Letter, Settlement, UnknownFormat, unpack_event
+from workers.stores.scripts import StoreError
+from workers.writing import Fenced
+
+log = logging.getLogger("connector.delivery")
+
+REPLANS: Final = 3
+
+
+class Work:
+    """One claimed subject, as far as this turn gets with it."""
+
+    def __init__(
+        self, desk: Desk, config: Config, connector: Connector, *, store: Deliveries, turn: str, box: Box
+    ) -> None:
+        self.desk, self.config, self.connector = desk, config, connector
+        self.store, self.turn, self.box = store, turn, box
+        self.letters: tuple[Letter, ...] = ()
+        self.links: dict[str, Link] = dict(box.links)
+        self.book = Settlement()
+        self.result: Result | None = None
+
+    @property
+    def letter(self) -> Letter:
+        """The letter that speaks for those collapsed into it."""
+        return self.letters[-1]
+
+    def settle(self) -> tuple[Settlement, tuple[int, str] | None]:
+        """Work on the first letters; returns the settlement, and (until, why) to close the connector."""
+        try:
+            event = self._open()
+        except UnknownFormat as error:
+            self.book.park("format", str(error))
+            return self.book, None
+        for replan in range(REPLANS + 1):
+            try:
+                return self._tried(event), None
+            except Fenced:
+                # Somebody else has it; an empty settlement will be refused, and nothing is lost.
+                return Settlement(), None
+            except Stale as error:
+                if replan == REPLANS:
+                    return self._failed(error, event)
+            except ConnectorError as error:
+                return self._failed(error, event)
+            except StoreError:
+                raise  # without books nothing can be settled: the turn dies, its slot expires, nothing is lost
+            except Exception as error:  # the one place: a bug of ours must not stop a worker
+                log.exception("a bug while delivering %s", self.letter.id)
+                return self._failed(_bug(error), event, bug=traceback.format_exc(limit=20))
+        raise AssertionError  # the loop always returns
+
+    def _open(self) -> Event:
+        # Only what may collapse is unpacked: a mailbox full of comments must not be read anew for each.
+        first = self.box.letters[0]
+        near = list(takewhile(lambda one: one.entity == first.entity and one.kind in _STATES, self.box.letters))
+        events = [unpack_event(letter.body) for letter in near or [first]]
+        count = collapse(self.connector, events)
+        self.letters = self.box.letters[:count]
+        last = events[count - 1]
+        if any(_not_before(one, last) for one in events[: count - 1]):
+            # They came out of order, or within one tick of their source's clock: it is asked which is true.
+            return replace(last, partial=True)
+        return last
+
+    def _tried(self, event: Event) -> Settlement:
+        try:
+            return self._deliver(event)
+        except ConnectorError as error:
+            connection = error.connection or self.connector.target.connection
+            refused = outcome_of(error).step is Step.BURY and error.status in {403, 404}
+            if refused and self._refused_too(connection):
+                message = f"{error} (and the credential itself is refused)"
+                paused = Unauthorized(message, status=error.status)
+                paused.connection, paused.exchange = connection, error.exchange
+                raise paused from error
+            raise
+
+    def _deliver(self, event: Event) -> Settlement:
+        attempt = Attempt(
+            desk=self.desk,
+            config=self.config,
+            connector=self.connector,
+            store=self.store,
+            turn=self.turn,
+            box=self.box,
+            letter=self.letter,
+            event=event,
+            book=self.book,
+            links=self.links,
+        )
+        self.result = attempt.deliver()
+        for letter in self.letters[:-1]:
+            self.book.settle.append((letter.id, self.result.outcome, f"merged into {self.letter.id}"))
+        self.book.settle.append((self.letter.id, self.result.outcome, self.result.reason[:300]))
+        if event.kind.is_state and self.result.outcome == "delivered":
+            self.book.supersede.append((self.letter.id, _told_by_newer(self.connector)))
+        target = self.connector.target.connection
+        if self.result.wrote and target in self.desk.failing:
+            self.desk.connections.succeed(target)
+            self.desk.failing.discard(target)
+        return self.book
+
+    def _refused_too(self, connection: str) -> bool:
+        try:
+            self.desk.system_of(self.config, connection).probe(
+                self.desk.site(connection, self.desk.ticks() + self.desk.call.total_seconds())
+            )
+        except Unauthorized:
+            return True
+        except ConnectorError:
+            return False
+        return False
+
+    def _failed(
+        self, error: ConnectorError, event: Event, *, bug: str = ""
+    ) -> tuple[Settlement, tuple[int, str] | None]:
+        failure = Failure(
+            desk=self.desk,
+            config=self.config,
+            connector=self.connector,
+            store=self.store,
+            letters=self.letters,
+            book=self.book,
+        )
+        return self.book, failure.of(error, event, bug=bug)
+
+    def told(self, what: Settlement) -> None:
+        """Tell the outside what is now in the books."""
+        for row in (*what.recorded, *what.audit):
+            self.desk.record(orjson.loads(row))
+        for delivery, fields in what.bury:
+            self.desk.buried(self.connector, delivery, fields)
+
+
+def _not_before(one: Event, last: Event) -> bool:
+    mine, its = one.data.get("updated"), last.data.get("updated")
+    if not mine or not its or one.data == last.data:
+        return False
+    return datetime.fromisoformat(mine) >= datetime.fromisoformat(its)
+
+
+_STATES: Final = frozenset(kind.value for kind in Kind if kind.is_state)
+
+
+def _told_by_newer(connector: Connector) -> list[str]:
+    """Return the kinds of event that say nothing any more once a newer state is delivered."""
+    owed = frozenset().union(*(message.on for message in connector.messages))
+    return sorted(kind.value for kind in Kind if kind.is_state and kind not in owed)
+
+
+def _bug(error: Exception) -> ConnectorError:
+    wrapped = Retryable(
+        f"a bug of ours: {type(error).__name__}: {error}", sent=True, cause=f"bug:{type(error).__name__}"
+    )
+    wrapped.__cause__ = error
+    return wrapped
