@@ -76,6 +76,16 @@ class Views:
                 break
         return self._letters(found[:most])
 
+    def first_waiting(self, *, each: int) -> list[Letter]:
+        """Return the first letter of the first ``each`` subjects of every lane and of what is due later."""
+        pipeline = self.client.pipeline(transaction=False)
+        for name in (*(f"ready:{lane}" for lane in LANES), "due"):
+            pipeline.zrange(self.tag + name, 0, each - 1)
+        subjects = [one.decode() for found in pipeline.execute() for one in found]
+        for subject in subjects:
+            pipeline.zrange(f"{self.tag}mail:{subject}", 0, 0)
+        return self._letters(one.decode() for found in pipeline.execute() for one in found)
+
     def _letters(self, ids: Iterable[str]) -> list[Letter]:
         names = list(ids)
         pipeline = self.client.pipeline(transaction=False)

@@ -1,0 +1,48 @@
+"""Tell how every connector stands."""
+
+from __future__ import annotations
+
+import click
+
+from workers.cli.output import as_json, print_json, print_table, say, when
+from workers.cli.parts import connector_named, parts, wired
+
+
+@click.command()
+@click.argument("connector", required=False)
+@as_json
+def status(connector: str | None, *, as_json: bool) -> None:
+    """Show how each connector stands: running, paused, throttled; what waits, what is held, and why."""
+    from workers.operating.standing import all_standings, standing
+
+    process, _ = parts(need_servers=True)
+    desk = wired(process).desk()
+    if connector:
+        found = [standing(desk, connector_named(process, connector))]
+    else:
+        found = all_standings(desk, process.source.current)
+    if as_json:
+        print_json([one.as_json() for one in found])
+        return
+    print_table(
+        ("connector", "state", "waiting", "due", "in flight", "dead", "oldest", "why"),
+        (
+            (
+                one.connector,
+                one.state + (f" until {when(one.until)}" if one.until else ""),
+                sum(one.backlog[lane] for lane in ("live", "replay", "backfill")),
+                one.backlog["due"],
+                one.counts["in_flight"],
+                one.counts["dead"],
+                when(one.oldest) if one.oldest else "",
+                one.why,
+            )
+            for one in found
+        ),
+    )
+    for one in found:
+        for gate, shut in one.held.items():
+            say(f"{one.connector}: {shut['parked']} held behind {gate} since {when(shut['since'])}: {shut['why']}")
+
+
+COMMANDS = (status,)

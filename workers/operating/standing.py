@@ -1,0 +1,100 @@
+"""Say how each connector stands: what it is doing, what waits, and why it does not go on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from connector.config import Config, Connector, Mode
+from workers.desk import Desk
+from workers.stores.connections import State
+from workers.stores.deliveries import Deliveries
+
+SAMPLE: Final = 20
+"""Subjects of each lane that are asked for the age of what waits in them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one connector stands.  Times are ms since 1970; 0 where there is none.
+
+    ``state`` is one word: ``running``, ``shadow``, ``paused`` (by a person or its configuration), ``refused``
+    (a credential), ``open`` (the breaker of a connection), ``throttled`` (a limit), ``closed`` (until a
+    moment, for another reason).  ``held`` are the gates that subjects wait behind, whatever the state.
+    """
+
+    connector: str
+    team: str
+    state: str
+    why: str = ""
+    since: int = 0
+    until: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
+    tally: Mapping[str, int] = field(default_factory=dict)
+    backlog: Mapping[str, int] = field(default_factory=dict)
+    oldest: int = 0
+    """When the oldest delivery was accepted that is known to wait (the first of each lane are looked at)."""
+    held: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    connections: Mapping[str, State] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a document."""
+        return asdict(self)
+
+
+def standing(desk: Desk, connector: Connector, *, states: Mapping[str, State] | None = None) -> Standing:
+    """Look at one connector; ``states`` are those of its connections, where they are known already."""
+    books = desk.deliveries(connector)
+    names = (connector.source.connection, connector.target.connection)
+    known = states if states is not None else desk.connections.states(*names)
+    mine = {name: known[name] for name in dict.fromkeys(names)}
+    condition = books.condition()
+    state, why, since, until = _state(connector, condition, mine, desk.now_ms())
+    return Standing(
+        connector=connector.name,
+        team=connector.owner.team,
+        state=state,
+        why=why,
+        since=since,
+        until=until,
+        counts=books.counts(),
+        tally=books.tally(),
+        backlog=books.backlog(),
+        oldest=_oldest(books),
+        held=books.gates(),
+        connections=mine,
+    )
+
+
+def all_standings(desk: Desk, config: Config) -> list[Standing]:
+    """Look at every connector, by name."""
+    if not config.connectors:
+        return []
+    names = {name for one in config.connectors.values() for name in (one.source.connection, one.target.connection)}
+    states = desk.connections.states(*sorted(names))
+    return [standing(desk, config.connectors[name], states=states) for name in sorted(config.connectors)]
+
+
+def _state(
+    connector: Connector, condition: Mapping[str, str], states: Mapping[str, State], now: int
+) -> tuple[str, str, int, int]:
+    """Return (state, why, since, until); what a person must mend comes before what passes by itself."""
+    words = {"paused": "refused", "breaker": "open", "limit": "throttled"}
+    if connector.mode is Mode.PAUSED:
+        return "paused", "mode: paused in its file", 0, 0
+    open_at, why = int(float(condition.get("open_at") or 0)), condition.get("open_why", "")
+    if open_at > now and why.startswith("paused by "):
+        return "paused", why, 0, 0
+    for kind in ("paused", "breaker", "limit"):
+        for name, one in states.items():
+            if one.kind == kind and (one.closed_until > now or kind == "paused"):
+                return words[kind], f"{name}: {one.why}", one.since, one.closed_until
+    if open_at > now:
+        return ("throttled" if "no tokens left" in why else "closed"), why, 0, open_at
+    return ("shadow" if connector.mode is Mode.SHADOW else "running"), "", 0, 0
+
+
+def _oldest(books: Deliveries) -> int:
+    ages = [letter.at for letter in books.first_waiting(each=SAMPLE)]
+    return min(ages, default=0)
