@@ -221,6 +221,8 @@ class System:
     ``matches(site, query, event)`` -> whether the item satisfies a query in the system's own language
     (``when.jql``); None where the system has none.
     ``blind_spots`` what polling alone cannot see, one sentence each (shown by ``connector check``).
+    ``polled_only`` kinds of which a poll tells more than webhooks do (an issue that was only commented on
+    polls as updated): what of these no webhook brought says nothing about webhooks.
     ``redelivers`` for how long the source may send the same webhook again: dedupe marks live as long.
     ``example`` {"connection", "source", "target"}: members as YAML gives them, for ``connector init``,
     the docs, and for reading a payload without a configuration.
@@ -252,6 +254,7 @@ class System:
     backfill: Callable[[Site, Any, Mapping[str, Any], Mapping[str, Any]], Page] | None = None
     target: Target | None = None
     blind_spots: tuple[str, ...] = ()
+    polled_only: frozenset[Kind] = frozenset()
     redelivers: timedelta = timedelta(days=7)
     markers_inline: bool = True
     needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

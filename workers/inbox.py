@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from connector.config import Config, Connector
-from connector.event import Event
+from connector.event import Event, Kind
 from connector.planning import Tools
 from connector.routing import routes
 from connector.system import System
@@ -60,8 +60,10 @@ class Inbox:
     envelopes: Envelopes
     ring: Callable[[Connector, Sequence[Bell]], None]
 
-    def sort(self, events: Iterable[Event], *, lane: str = "live", only: str = "") -> Sorted:
-        """Find the connectors that want each event; ``only`` asks one of them."""
+    def sort(
+        self, events: Iterable[Event], *, lane: str = "live", only: str = "", expected: frozenset[Kind] = frozenset()
+    ) -> Sorted:
+        """Find the connectors that want each event; ``only`` asks one of them; ``expected``: see `accept_for`."""
         config = self.config()
         wanted: dict[str, tuple[Connector, list[Fresh]]] = {}
         declined = []
@@ -87,6 +89,7 @@ class Inbox:
                     lane=lane,
                     life=life,
                     follows=route.follows,
+                    expected=event.kind in expected,
                 )
                 wanted.setdefault(connector.name, (connector, []))[1].append(fresh)
         return Sorted(wanted, tuple(declined))
@@ -98,9 +101,13 @@ class Inbox:
         *,
         lane: str,
         cursor: tuple[str, Mapping[str, Any]] | None = None,
+        expected: frozenset[Kind] = frozenset(),
     ) -> Accepted:
-        """Store what one connector wants of a page of a poll, and move its cursor in the same commit."""
-        wanted = self.sort(events, lane=lane, only=connector.name).wanted
+        """Store what one connector wants of a page of a poll, and move its cursor in the same commit.
+
+        ``expected`` are the kinds that webhooks should bring as well.
+        """
+        wanted = self.sort(events, lane=lane, only=connector.name, expected=expected).wanted
         fresh = wanted[connector.name][1] if connector.name in wanted else []
         got = self.deliveries(connector).accept(fresh, cursor=cursor)
         self.ring(connector, got.bells)

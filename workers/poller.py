@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from connector.config import Connector
 from connector.errors import ConnectorError, Unauthorized
+from connector.event import Kind
 from connector.ports import Site
-from connector.system import Page, System
+from connector.system import Page
 from workers.desk import Desk
 from workers.inbox import Inbox
 from workers.outcome import DEFAULT_PAUSE, Step, outcome_of
+from workers.stores.deliveries import Deliveries
 
 log = logging.getLogger("connector.poller")
 
@@ -22,8 +24,8 @@ PAGES: Final = 50
 """Pages that one poll reads before it lets others go first; the cursor keeps the place."""
 
 MISSED_AFTER: Final = timedelta(minutes=20)
-"""An event older than this that only a poll brought was missed by the webhook: Jira's slow flow trails
-by a quarter of an hour."""
+"""What a poll brought and no webhook has brought so long after was missed: Jira's slow flow trails by a
+quarter of an hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +57,32 @@ def poll(desk: Desk, inbox: Inbox, connector: Connector) -> Polled:
     ask = system.poll
 
     def page(site: Site, cursor: Mapping[str, Any]) -> Page:
-        return ask(site, connector.source.settings, cursor, desk.now())
+        return ask(site, connector.source.settings, cursor, desk.now() if cursor else _beginning(desk, books))
 
-    signed = getattr(config.connections[name].settings, "webhook", None) is not None
-    return _read(desk, inbox, connector, system, cursor=books.cursor("poll"), page=page, signed=signed)
+    webhooks = getattr(config.connections[name].settings, "webhook", None) is not None
+    expected = system.kinds - system.polled_only if webhooks else frozenset()
+    got = _read(desk, inbox, connector, cursor=books.cursor("poll"), page=page, expected=expected)
+    if missed := books.count_missed(int(MISSED_AFTER.total_seconds() * 1000)):
+        log.warning("%s: %d events of %s were brought by no webhook", connector.name, missed, system.title)
+    return got
+
+
+def _beginning(desk: Desk, books: Deliveries) -> datetime:
+    """Return where a first poll begins: when the connector was first seen, for webhooks may be refused since."""
+    seen = books.activated()
+    return datetime.fromtimestamp(seen / 1000, UTC) if seen else desk.now()
 
 
 def _read(
     desk: Desk,
     inbox: Inbox,
     connector: Connector,
-    system: System,
     *,
     cursor: Mapping[str, Any],
     page: Callable[[Site, Mapping[str, Any]], Page],
-    signed: bool,
+    expected: frozenset[Kind],
 ) -> Polled:
-    events = accepted = missed = 0
-    books = desk.deliveries(connector)
+    events = accepted = 0
     for _ in range(PAGES):
         site = desk.site(connector.source.connection, desk.ticks() + 2 * desk.call.total_seconds())
         try:
@@ -81,21 +91,16 @@ def _read(
             _refused(desk, connector.source.connection, error)
             return Polled(events, accepted, problem=str(error))
         if got.events or got.cursor != cursor:
-            done = inbox.accept_for(connector, got.events, lane="live", cursor=("poll", got.cursor))
-            fresh = done.outcomes.count("accepted")
-            accepted += fresh
-            if signed and fresh:
-                limit = desk.now() - MISSED_AFTER
-                missed += min(fresh, sum(1 for event in got.events if event.at < limit))
+            done = inbox.accept_for(connector, got.events, lane="live", cursor=("poll", got.cursor), expected=expected)
+            accepted += done.outcomes.count("accepted")
         events += len(got.events)
+        # The first page of all only says where to begin; what has happened since is read at once.
+        more = got.more or not cursor
         cursor = got.cursor
-        if not got.more or desk.stopping():
+        if not more or desk.stopping():
             break
     else:
         return Polled(events, accepted, more=True)
-    if missed:
-        books.count_missed(missed)
-        log.warning("%s: %d events of %s came by poll only", connector.name, missed, system.title)
     return Polled(events, accepted)
 
 

@@ -48,7 +48,7 @@ async def _serve(process: Process, host: str, port: int) -> None:
 
 
 class _Watch(threading.Thread):
-    """Once a second: take up a changed configuration, and see whether the store fills up."""
+    """Once a second: take up a changed configuration, enter new connectors, see whether the store fills up."""
 
     def __init__(self, process: Process) -> None:
         super().__init__(name="watch", daemon=True)
@@ -58,9 +58,12 @@ class _Watch(threading.Thread):
 
     def run(self) -> None:
         """Watch until told to stop."""
-        while not self.over.wait(1.0):
+        while True:
             self._process.source.follow()
             try:
+                self._process.wiring.enter()
                 self.full = used(self._process.wiring.store) > FULL
             except StoreError:
-                continue  # accepting finds out by itself, and says 503
+                pass  # accepting finds out by itself, and says 503
+            if self.over.wait(1.0):
+                return

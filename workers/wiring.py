@@ -29,7 +29,7 @@ from workers.stores.client import open_store
 from workers.stores.connections import Connections
 from workers.stores.deliveries import Deliveries, Pace
 from workers.stores.envelopes import Envelopes
-from workers.stores.records import Bell
+from workers.stores.records import Bell, UnknownFormat
 from workers.transport import Refused, Transport
 
 log = logging.getLogger("connector.wiring")
@@ -92,6 +92,8 @@ class Wiring:
     systems: Mapping[str, System] = field(default_factory=lambda: SYSTEMS)
     _lines: dict[str, _Line] = field(default_factory=dict)
     _books: dict[str, Deliveries] = field(default_factory=dict)
+    _since: dict[str, float] = field(default_factory=dict)
+    """When this process first knew of a connector, in monotonic seconds."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _store: Any = None
     _desk: Desk | None = None
@@ -120,9 +122,26 @@ class Wiring:
                 pace=Pace(ring=_ms(self.settings.ring), slot=_ms(self.settings.slot), scan=_ms(self.settings.scan)),
                 nonce=f"{random.getrandbits(32):08x}",
             )
-            kept.check_format()
+            kept.enter(known_for=int((time.monotonic() - self._known(connector)) * 1000))
             self._books[connector.uid] = kept
         return kept
+
+    def enter(self) -> None:
+        """Enter every connector in the books, so that its polls begin now and not when it is first polled.
+
+        Raises what the store raises; whoever calls again loses no time: what counts is when this process first
+        knew of the connector.
+        """
+        for connector in self.config.connectors.values():
+            self._known(connector)
+        for connector in self.config.connectors.values():
+            try:
+                self.books(connector)
+            except UnknownFormat as error:
+                log.error("%s: %s", connector.name, error)  # noqa: TRY400 - the traceback says nothing more
+
+    def _known(self, connector: Connector) -> float:
+        return self._since.setdefault(connector.uid, time.monotonic())
 
     def site(self, connection: str, until: float) -> Site:
         """Return a site whose calls end by ``until`` (monotonic seconds)."""

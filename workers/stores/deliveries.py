@@ -59,6 +59,8 @@ class Fresh:
     life: int = 7 * DAY_MS
     follows: bool = False
     """Take it only where its entity is linked already, or is about to be."""
+    expected: bool = False
+    """A poll brings it, and its webhook should too; see `Deliveries.count_missed`."""
 
 
 class Deliveries(Views):
@@ -102,7 +104,17 @@ class Deliveries(Views):
         """Return the arguments of ``accept``, for a caller that pipelines it."""
         flat: list[Any] = []
         for one in fresh:
-            flat += (one.id, one.event, one.entity, one.kind, one.lane, one.key, one.life, int(one.follows), one.body)
+            flat += (
+                one.id,
+                one.event,
+                one.entity,
+                one.kind,
+                one.lane,
+                one.key,
+                one.life,
+                one.follows + 2 * one.expected,
+                one.body,
+            )
         field, value = (cursor[0], orjson.dumps(cursor[1])) if cursor else ("", "")
         return (*self.head(), "1" if revive else "0", field, value, *flat)
 
@@ -221,14 +233,16 @@ class Deliveries(Views):
         """Win the right to poll; nobody else does for ``span`` ms, so a doubled tick is harmless."""
         return bool(self.client.set(self.tag + "polling", "1", px=max(1, span), nx=True))
 
-    def count_missed(self, number: int) -> None:
-        """Count events that a webhook should have brought and a poll had to find."""
-        self.client.hincrby(self.tag + "counts", "missed", number)
+    def count_missed(self, older: int) -> int:
+        """Count what polls brought more than ``older`` ms ago and no webhook has brought since; returns how many."""
+        return int(self._run("missed", older))
 
-    def check_format(self) -> None:
-        """Refuse records of a newer version; write down our own where there is none."""
-        self.client.hsetnx(self.tag + "meta", "format", FORMAT)
-        found = int(self.client.hget(self.tag + "meta", "format") or FORMAT)
+    def enter(self, *, known_for: int = 0) -> None:
+        """Enter the connector in the books; raises `UnknownFormat` where its records are of a newer version.
+
+        ``known_for``: ms for which this process has known it; polls read from then on.
+        """
+        found = int(self._run("enter", FORMAT, known_for)[0])
         if found > FORMAT:
             message = f"connector {self.uid!r} was written by a newer version (format {found}, this one knows {FORMAT})"
             raise UnknownFormat(message)

@@ -12,7 +12,8 @@ name                  type    holds                                             
 ``meta``              hash    ``seq`` of deliveries, ``w`` write counter, ``turn`` number  for ever
                               of tokens, ``order`` of becoming ready, ``claims`` so far,
                               ``unanswered`` doorbells in a row, ``open_at`` ms (closed
-                              until), ``open_why``, ``format``
+                              until), ``open_why``, ``format``, ``activated`` ms (first
+                              seen by anybody: where its polls begin)
 ``counts``            hash    accepted, delivered, skipped, dead, discarded, in_flight;    for ever
                               ``retries``, ``filtered``, ``missed`` besides
 ``own``               hash    subject -> ``r:<lane>`` ready, ``d`` due, ``p:<gate>``       while it has mail
@@ -35,6 +36,7 @@ name                  type    holds                                             
 ``alias``             hash    entity -> subject whose mailbox it shares                    for ever
 ``gates``             hash    gate -> JSON {why, since}                                    until opened
 ``gate:<gate>``       set     subjects parked behind it                                    until opened
+``polled``            zset    deliveries that only a poll has brought so far -> ms          until counted: 20 min
 ``polling``           string  somebody polls                                              the poll's interval
 ``scanned``           string  when somebody scanned last, in ms                           1 s
 ``cursor``            hash    where a poll resumes (JSON) by source                        for ever

@@ -125,6 +125,10 @@ class Views:
         record = self.client.hget(self.tag + "cursor", field)
         return dict(orjson.loads(record)) if record else {}
 
+    def activated(self) -> int:
+        """Return when anybody first saw the connector, in ms; 0 where nobody has entered it."""
+        return int(float(self.client.hget(self.tag + "meta", "activated") or 0))
+
     def owner(self, subject: str) -> str:
         """Return who owns a subject: ``r:<lane>``, ``d``, ``p:<gate>``, a turn token, or "" (nobody)."""
         return (self.client.hget(self.tag + "own", subject) or b"").decode()

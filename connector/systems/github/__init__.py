@@ -54,6 +54,7 @@ SYSTEM: Final = System(
         "Who changed an issue, and what it was before, are only told by webhook.",
         "An issue that was only commented on is also polled as changed.",
     ),
+    polled_only=frozenset({Kind.ISSUE_UPDATED, Kind.PULL_REQUEST_UPDATED}),
     # A person may redeliver a webhook for about 3 days (older documentation: 30).
     redelivers=timedelta(days=7),
     markers_inline=True,

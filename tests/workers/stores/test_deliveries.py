@@ -376,10 +376,10 @@ def test_many_connectors_are_scanned_in_one_round_trip(redis_client: Redis, tick
 
 
 def test_a_newer_format_is_refused(store: Deliveries) -> None:
-    store.check_format()
+    store.enter()
     store.client.hset(store.tag + "meta", "format", FORMAT + 1)
     with pytest.raises(UnknownFormat):
-        store.check_format()
+        store.enter()
 
 
 def test_views_show_what_is_there(store: Deliveries) -> None:
@@ -410,6 +410,7 @@ def everything(store: Deliveries, ticker: Ticker) -> None:
     store.settle(turn, box.subject, what)
     store.end(turn)
     store.claim_poll(10_000)
+    store.accept([letter(99, "git:issue:99", expected=True)])
     lanes = ("live", "replay", "backfill", "live")
     got = store.accept([letter(3 + n, f"git:issue:{3 + n}", lane=lane) for n, lane in enumerate(lanes)])
     turn = store.begin(got.bells[0].token)
@@ -443,6 +444,7 @@ def test_every_key_stands_in_the_table_and_under_one_tag(store: Deliveries, tick
 
 def test_scripts_build_every_key_from_their_one_tag() -> None:
     for name in ("accept", "begin", "claim", "intent", "settle", "end", "scan", "close", "gate", "replay", "discard", "trim",
+                 "enter", "missed",
                  "take_tokens", "fail", "succeed", "close_connection"):  # fmt: skip
         text = re.sub(r"--.*", "", text_of(name))
         assert "KEYS[2]" not in text

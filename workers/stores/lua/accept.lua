@@ -3,13 +3,14 @@
 -- of its events, is a lost event.
 -- ARGV: revive ('1' a repeat of a dead or discarded delivery brings it back), cursor field ('' none),
 --   cursor JSON, then per delivery: id, event id, entity ref, kind, lane, key, dedupe life ms,
---   follows ('1': only where the entity is linked or has mail), body.
+--   flags (1: only where the entity is linked or has mail; 2: a poll brings what a webhook should), body.
 -- Returns {w, {outcome per delivery: accepted|duplicate|revived|filtered}, {token, life}...}.
 local revives, cursor, value = ARGV[5] == '1', ARGV[6], ARGV[7]
 local outcomes, fresh = {}, 0
 for i = 8, #ARGV, 9 do
   local id, event, entity, kind = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local lane, key, life, body = ARGV[i + 4], ARGV[i + 5], tonumber(ARGV[i + 6]), ARGV[i + 8]
+  local follows, expected = ARGV[i + 7] % 2 == 1, tonumber(ARGV[i + 7]) >= 2
   local seen = redis.call('GET', k('seen:' .. id))
   local known = redis.call('EXISTS', k('d:' .. id)) == 1
   local dead = known and redis.call('HGET', k('d:' .. id), 'state') == 'dead'
@@ -21,8 +22,9 @@ for i = 8, #ARGV, 9 do
     outcomes[#outcomes + 1] = 'revived'
     fresh = fresh + 1
   elseif known or (seen and not (revives and given_up)) then
+    if revives then redis.call('ZREM', k('polled'), id) end -- its webhook came after all
     outcomes[#outcomes + 1] = 'duplicate'
-  elseif ARGV[i + 7] == '1' and redis.call('HEXISTS', k('links'), entity) == 0
+  elseif follows and redis.call('HEXISTS', k('links'), entity) == 0
     and redis.call('EXISTS', k('mail:' .. root(entity))) == 0 then
     count('filtered', 1)
     outcomes[#outcomes + 1] = 'filtered'
@@ -32,6 +34,7 @@ for i = 8, #ARGV, 9 do
       outcomes[#outcomes + 1] = 'revived'
     else
       count('accepted', 1)
+      if expected then redis.call('ZADD', k('polled'), now, id) end
       outcomes[#outcomes + 1] = 'accepted'
     end
     local subject = root(entity)
