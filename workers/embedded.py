@@ -206,6 +206,8 @@ def _settings(folder: Path, name: str, port: int, memory: int, password: str) ->
         f"appendfsync {_FSYNC[name]}",
         f"maxmemory {memory}",
         "maxmemory-policy noeviction",
+        # A power failure leaves half a command at the end of the file: what was acknowledged stands before it.
+        "aof-load-truncated yes",
     ]
     return "\n".join(lines) + "\n"
 

@@ -154,6 +154,7 @@ class Hall:
     full: Callable[[], bool] = bool
     """Tells whether the store is nearly full: then nothing new is taken, what is there can still leave."""
     _waiting: list[_Request] = field(default_factory=list)
+    _books: dict[str, Deliveries] = field(default_factory=dict)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _writer: asyncio.Task[None] | None = None
     _closing: bool = False
@@ -166,12 +167,12 @@ class Hall:
         if not sorted_.wanted:
             return {}
         request = _Request([], [], asyncio.get_running_loop().create_future())
-        for connector, fresh in sorted_.wanted.values():
-            books = self.inbox.deliveries(connector)
-            request.calls.append(("accept", books.tag, books.accept_arguments(fresh, revive=True)))
-            request.connectors.append(connector)
         try:
             async with asyncio.timeout(self.budget.total_seconds()):
+                for connector, fresh in sorted_.wanted.values():
+                    books = await self._books_of(connector)
+                    request.calls.append(("accept", books.tag, books.accept_arguments(fresh, revive=True)))
+                    request.connectors.append(connector)
                 if len(request.calls) > 1:
                     name = await self.inbox.envelopes.keep(self.client, connection, events)
                     request.envelope = (connection, name)
@@ -184,6 +185,13 @@ class Hall:
             raise Unavailable("the store does not answer in time") from error
         except StoreError as error:
             raise Unavailable(f"the store refused: {error}") from error
+
+    async def _books_of(self, connector: Connector) -> Deliveries:
+        """Open the books of a connector; the first time asks the store, which must not hold up everybody else."""
+        kept = self._books.get(connector.uid)
+        if kept is None or kept.concurrency != connector.concurrency:
+            kept = self._books[connector.uid] = await asyncio.to_thread(self.inbox.deliveries, connector)
+        return kept
 
     async def keep_unreadable(self, connection: str, body: bytes, headers: Mapping[str, str], why: str) -> str:
         """Keep a payload that we could not read, raw; raises `Unavailable`."""

@@ -45,6 +45,7 @@ from workers.addresses import Network
 from workers.flood import Suspects
 from workers.inbox import Unavailable
 from workers.logs import is_sensitive, redact
+from workers.outage import Outage
 from workers.replies import Receive, Reply, Scope, Send
 from workers.strictjson import Malformed, NotJson, strict
 
@@ -142,6 +143,11 @@ class Receiver(Collector):
     registry: CollectorRegistry | None = None
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Requests by connection ("" where there is none) and outcome."""
+    _outage: Outage = field(
+        default_factory=lambda: Outage(
+            _log, "webhooks are answered 503, their source must repeat them", "webhooks are stored again"
+        )
+    )
     _buffered: int = 0
     _large: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, thread_name_prefix="large-bodies"))
 
@@ -303,13 +309,15 @@ class Receiver(Collector):
                 async with asyncio.timeout(self.limits.store.total_seconds()):
                     await self.inbox.accept(door.connection, received.events)
             except Unavailable as error:
-                _log.warning("%s: not stored: %s", door.connection, error)
+                self._outage.failed(error)
                 raise self._busy("unavailable", error.retry_after) from None
             except TimeoutError:
+                self._outage.failed("the store does not answer in time")
                 raise self._busy("unavailable") from None
             except Exception as error:  # noqa: BLE001 - routing is our code too: kept, not lost
                 _log.exception("%s: a webhook could not be accepted", door.connection)
                 return await self._keep(door, inbound, redact(f"{type(error).__name__}: {error}"))
+            self._outage.over()
             if received.reply is None:
                 return "accepted", Reply.of(202, accepted=len(received.events))
         if received.reply is not None:
@@ -323,7 +331,7 @@ class Receiver(Collector):
             async with asyncio.timeout(self.limits.store.total_seconds()):
                 await self.inbox.keep_unreadable(door.connection, inbound.body, shown, why)
         except Exception as error:  # noqa: BLE001 - whatever the reason, it is not stored: the sender must know
-            _log.warning("%s: not kept: %s", door.connection, error)
+            self._outage.failed(error)
             raise self._busy("unavailable") from None
         return "unreadable", Reply.of(202, accepted=0, kept="unreadable")
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from workers.desk import Desk
 from workers.inbox import Inbox
+from workers.outage import Outage
 from workers.stores.deliveries import scan_all
 from workers.stores.scripts import StoreError
 
@@ -36,6 +37,7 @@ class Scanner:
         """
         self._desk, self._inbox = desk, inbox
         self._every, self._follow, self._died = every, follow, died
+        self._outage = Outage(log, "the store does not answer", "the store answers again")
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="scanner", daemon=True)
 
@@ -67,7 +69,9 @@ class Scanner:
                     for connection in self._desk.config().connections:
                         self._inbox.readmit(connection)
             except StoreError as error:
-                log.warning("the store does not answer: %s", error)
+                self._outage.failed(error)
+            else:
+                self._outage.over()
 
 
 def scan(desk: Desk) -> int:

@@ -152,7 +152,17 @@ class Town:
         for name, text in self.connectors.items():
             self.declare(name, text)
         broker, store = self._open_servers()
-        self.environment = {
+        self.environment = self._environment(broker, store)
+        self.spawn("receive", "receive")
+        for name in self.workers:
+            self.work(name)
+        self.schedule()
+        self.wait_until_ready(*self.workers, "schedule")
+        until(lambda: self.get(self.receiver_port, "/readyz")[0] == 200)
+        self._subscribe()
+
+    def _environment(self, broker: str, store: str) -> dict[str, str]:
+        return {
             **{name: value for name, value in os.environ.items() if not name.startswith(("CONNECTOR_", "SENTRY_"))},
             **TOKENS,
             **self.hurry,
@@ -164,13 +174,6 @@ class Town:
             "PYTHONPATH": str(ROOT),
             "PYTHONWARNINGS": "ignore",
         }
-        self.spawn("receive", "receive")
-        for name in self.workers:
-            self.work(name)
-        self.schedule()
-        self.wait_until_ready(*self.workers, "schedule")
-        until(lambda: self.get(self.receiver_port, "/readyz")[0] == 200)
-        self._subscribe()
 
     def _open_sandboxes(self) -> None:
         repositories = ("acme/web", "acme/dc", "acme/polled", "acme/late")

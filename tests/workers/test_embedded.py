@@ -48,6 +48,19 @@ def option(url: str, name: str) -> str:
         return str(client.config_get(name)[name])
 
 
+def test_half_a_command_at_the_end_of_the_file_costs_no_other(servers: Servers, home: Path) -> None:
+    with Redis.from_url(servers.store_url) as client:
+        for number in range(20):
+            client.set(f"k{number}", "v" * 50)
+    servers.stop()
+    # What a power failure leaves: the last command is there in part.
+    (written,) = (home / ".connector" / "store" / "appendonlydir").glob("*.incr.aof")
+    with written.open("rb+") as file:
+        file.truncate(written.stat().st_size - 20)
+    with Redis.from_url(start(home).store_url) as client:
+        assert client.dbsize() == 19
+
+
 def test_each_server_keeps_the_promise_of_its_role(servers: Servers) -> None:
     assert option(servers.broker_url, "appendfsync") == "everysec"
     assert option(servers.store_url, "appendfsync") == "always"
@@ -55,6 +68,7 @@ def test_each_server_keeps_the_promise_of_its_role(servers: Servers) -> None:
         assert option(url, "appendonly") == "yes"
         assert option(url, "maxmemory-policy") == "noeviction"
         assert int(option(url, "maxmemory")) > 0
+        assert option(url, "aof-load-truncated") == "yes"
         assert option(url, "bind") == "127.0.0.1"
         assert option(url, "protected-mode") == "yes"
 

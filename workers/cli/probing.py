@@ -101,7 +101,9 @@ def probe(desk: Desk, config: Config, connection: Connection) -> Iterator[Findin
 
 def _why_not(desk: Desk, connection: Connection, error: ConnectorError) -> str:
     """Say what keeps a connection from being asked; where it is closed, what closed it."""
-    state = desk.connections.state(connection.name) if isinstance(error, RateLimited) else None
+    # A process without a store knows only what the answer says.
+    closed = isinstance(error, RateLimited) and desk.connections.client is not None
+    state = desk.connections.state(connection.name) if closed else None
     if state is not None and state.kind:
         return f"{state.kind}: {state.why or error}"
     return f"{type(error).__name__}: {error}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import yaml
@@ -15,6 +15,10 @@ from connector.registry import SYSTEMS
 from workers.cli.output import FAILED, USAGE, as_json, console, errors, fail, print_json, print_table, say
 from workers.cli.parts import parts, wired
 from workers.cli.probing import Finding, ask, probe, show, unseen
+
+if TYPE_CHECKING:
+    from connector.config import Connector
+    from workers.desk import Desk
 
 
 @click.command()
@@ -156,24 +160,20 @@ def _print_problems(problems: tuple[Problem, ...], *, as_json: bool) -> None:
 @as_json
 def doctor(*, as_json: bool) -> None:
     """Ask everything outside whether it is as it must be: broker, store, credentials, clock.  Exit code 1 if not."""
+    from workers.process import offline_process
+
     process, _ = parts(need_servers=True)
     desk, config = wired(process).desk(), process.source.current
-    findings = [
-        *_servers(process),
-        *(one for c in config.connections.values() for one in probe(desk, config, c)),
-    ]
+    findings = [*_broker(process)]
+    store = list(_store(process))
+    findings += store
+    answers = not any(one.text.startswith(SILENT) for one in store)
+    # Without a store nothing is limited and nothing can be paused: what is outside is asked all the same.
+    asking = desk if answers else wired(offline_process(), offline=True).desk()
+    findings += [one for c in config.connections.values() for one in probe(asking, config, c)]
     findings += unseen(config)
-    for connector in config.connectors.values():
-        counts = desk.deliveries(connector).counts()
-        settled = counts["delivered"] + counts["skipped"] + counts["dead"] + counts["discarded"] + counts["in_flight"]
-        word = "ok" if settled == counts["accepted"] else "problem"
-        findings.append(
-            Finding(word, f"connector {connector.name}", ", ".join(f"{name} {value}" for name, value in counts.items()))
-        )
-        if counts["dead"]:
-            findings.append(
-                Finding("warning", f"connector {connector.name}", f"{counts['dead']} dead letters: connector dead list")
-            )
+    if answers:
+        findings += [one for connector in config.connectors.values() for one in _books(desk, connector)]
     if as_json:
         print_json([one.as_json() for one in findings])
     else:
@@ -182,21 +182,43 @@ def doctor(*, as_json: bool) -> None:
         raise SystemExit(FAILED)
 
 
-def _servers(process: Any) -> Iterator[Finding]:
+def _broker(process: Any) -> Iterator[Finding]:
     from workers.app import app, broker_answers
     from workers.celery_settings import unsafe
-    from workers.stores.durability import weaknesses
 
     wrong = broker_answers()
     yield Finding("problem" if wrong else "ok", "broker", wrong or "answers")
     settings = process.settings
     for problem in unsafe(app.conf, turn=settings.turn.total_seconds(), call=settings.call.total_seconds()):
         yield Finding("problem", "celery", f"{problem.path}: {problem.message}")
-    found = weaknesses(process.wiring.store)
+
+
+SILENT: Final = "does not answer"
+
+
+def _store(process: Any) -> Iterator[Finding]:
+    from workers.stores.durability import weaknesses
+    from workers.stores.scripts import StoreError
+
+    try:
+        found = weaknesses(process.wiring.store)
+    except StoreError as error:
+        yield Finding("problem", "store", f"{SILENT}: {error}; what depends on it is not judged below")
+        return
     for weak in found:
         yield Finding("problem", "store", weak)
     if not found:
         yield Finding("ok", "store", "answers, keeps everything on disk, evicts nothing")
+
+
+def _books(desk: Desk, connector: Connector) -> Iterator[Finding]:
+    """Say whether a connector's accounts add up, and what in them needs a person."""
+    what, counts = f"connector {connector.name}", desk.deliveries(connector).counts()
+    settled = sum(value for name, value in counts.items() if name != "accepted")
+    word = "ok" if settled == counts["accepted"] else "problem"
+    yield Finding(word, what, ", ".join(f"{name} {value}" for name, value in counts.items()))
+    if counts["dead"]:
+        yield Finding("warning", what, f"{counts['dead']} dead letters: connector dead list")
 
 
 COMMANDS = (init, check, doctor)
