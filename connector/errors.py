@@ -11,8 +11,8 @@ class               what happens next                                   attempt 
 `RateLimited`       snooze exactly its scope                            no
 `Stale`             read again, plan again                              yes
 `Unauthorized`      pause the connection, probe, resume                 no
-`Forbidden`         dead letter; several of them hold the connector     final
-`Rejected`          dead letter at once                                 final
+`Forbidden`         dead letter; several of one cause are held          final
+`Rejected`          dead letter at once; several of one cause are held  final
 `Untrusted`         401 to the sender, nothing stored                   (inbound)
 `Unreadable`        kept raw as a dead letter, the sender gets 2xx      (inbound)
 `ConfigError`       does not start; all problems at once                (start)
@@ -74,7 +74,10 @@ class Retryable(ConnectorError):
 
 
 class RateLimited(ConnectorError):
-    """The target asks to wait; ``scope`` says for what, ``retry_after`` how long (None: not told)."""
+    """The target asks to wait; ``scope`` says for what, ``retry_after`` how long (None: not told).
+
+    ``endpoint`` names the class that an `Scope.ENDPOINT` speaks of; "" where it is not known.
+    """
 
     def __init__(
         self,
@@ -84,9 +87,11 @@ class RateLimited(ConnectorError):
         retry_after: timedelta | None = None,
         cause: str = "",
         status: int | None = 429,
+        endpoint: str = "",
     ) -> None:
         super().__init__(message, cause=cause, status=status)
         self.scope = scope
+        self.endpoint = endpoint
         self.retry_after = retry_after
 
 

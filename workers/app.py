@@ -72,26 +72,40 @@ def _application() -> tuple[Process, Celery]:
     """Make this process's parts from its environment; see `workers.process`."""
     process = this_process()
     made = make_app(process.broker_url, process.source.current, process.settings)
-    process.attach(Doorbell(made), stopping=_stopping.is_set, buried=tell_flower)
+    process.attach(Doorbell(made), stopping=_stopping.is_set, buried=tell_flower, held=tell_flower_of_hold)
     return process, made
 
 
 # --- what Flower sees ---------------------------------------------------------------------------------
 def tell_flower(connector: Connector, delivery: str, fields: Mapping[str, str]) -> None:
     """Show a dead letter as a failed task of its own: id the delivery's, name the connector's."""
+    exception = f"{fields.get('error', '')}({fields.get('message', '')!r})"
+    _show_failure(connector, delivery, exception, f"{fields.get('cause', '')}: connector dead show {delivery}")
+
+
+def tell_flower_of_hold(connector: Connector, gate: str, about: Mapping[str, str]) -> None:
+    """Show that a connector is held for a cause as one failed task, however many deliveries wait for it."""
+    exception = f"Held({about.get('message', '')!r})"
+    hint = (
+        f"{about.get('cause', '')}: connector status {connector.name}; connector resume {connector.name} --gate {gate}"
+    )
+    _show_failure(connector, f"{connector.name}:{gate}", exception, hint)
+
+
+def _show_failure(connector: Connector, uuid: str, exception: str, traceback: str) -> None:
     try:
         with app.events.default_dispatcher(hostname="connector@dead-letters") as dispatcher:
-            common = {"uuid": delivery, "name": connector.name}
+            common = {"uuid": uuid, "name": connector.name}
             dispatcher.send("task-received", **common, args="()", kwargs="{}", retries=0, eta=None, expires=None)
             dispatcher.send("task-started", **common)
             dispatcher.send(
                 "task-failed",
                 **common,
-                exception=f"{fields.get('error', '')}({fields.get('message', '')!r})"[:500],
-                traceback=f"{fields.get('cause', '')}: connector dead show {delivery}",
+                exception=exception[:500],
+                traceback=traceback,
             )
     except (OperationalError, OSError) as error:
-        log.warning("Flower was not told of dead letter %s: %s", delivery, error)
+        log.warning("Flower was not told of %s: %s", uuid, error)
 
 
 process, app = _application()

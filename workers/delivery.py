@@ -37,8 +37,10 @@ class Turn:
                 self.delivered += 1
             else:
                 self.skipped += 1
-        self.dead += len(what.bury)
-        self.failed += len(what.failed)
+        if not what.held:
+            self.dead += len(what.bury)
+            self.skipped += len(what.swallow)
+        self.failed += len(what.failed) + what.held
 
 
 def run_turn(desk: Desk, name: str, token: str) -> Turn:

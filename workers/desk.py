@@ -11,6 +11,7 @@ from connector.config import Config, Connector
 from connector.planning import Tools
 from connector.ports import Site
 from connector.system import System
+from workers.holding import Holding
 from workers.stores.connections import Connections
 from workers.stores.deliveries import Deliveries
 from workers.stores.records import Bell
@@ -30,8 +31,9 @@ class Desk:
 
     ``config`` returns the configuration in force; ``ring`` sends doorbells of a connector; ``record``
     hands a finished audit row to its sink; ``buried`` tells the outside (alerts, Flower) of a dead
-    letter; ``now`` is the wall clock, ``ticks`` monotonic seconds; ``jitter`` random in [0, 1);
-    ``stopping`` turns true on SIGTERM.
+    letter, ``held`` of a gate that was shut for a cause, by its error, cause, place and message;
+    ``now`` is the wall clock, ``ticks`` monotonic seconds; ``jitter`` random in [0, 1); ``stopping``
+    turns true on SIGTERM.
     """
 
     config: Callable[[], Config]
@@ -47,6 +49,8 @@ class Desk:
     jitter: Callable[[], float]
     stopping: Callable[[], bool] = bool
     buried: Callable[[Connector, str, Mapping[str, str]], None] = lambda *_: None
+    held: Callable[[Connector, str, Mapping[str, str]], None] = lambda *_: None
+    holding: Holding = field(default_factory=Holding)
     turn: timedelta = timedelta(seconds=10)
     call: timedelta = timedelta(seconds=30)
     probe: timedelta = timedelta(seconds=30)

@@ -14,15 +14,13 @@ from connector.config import Config, Connector
 from connector.errors import ConnectorError
 from connector.event import Event
 from workers.desk import Desk
+from workers.holding import gate_of_class
 from workers.outcome import Step, outcome_of, wait_before
-from workers.stores.deliveries import Deliveries
 from workers.stores.records import Letter, Settlement
 
 log = logging.getLogger("connector.delivery")
 
 LOG_ROWS: Final = 10
-HOLD_AFTER: Final = 3
-"""Dead letters of one *forbidden* cause after which the rest waits behind a gate instead."""
 
 
 @dataclass(slots=True)
@@ -32,8 +30,9 @@ class Failure:
     desk: Desk
     config: Config
     connector: Connector
-    store: Deliveries
     letters: tuple[Letter, ...]
+    kind: str
+    """What was tried, in the words of `holding.kind_of`."""
     book: Settlement
 
     @property
@@ -52,6 +51,9 @@ class Failure:
         match outcome.step:
             case Step.SNOOZE:
                 self._later(fields, outcome.wait)
+            case Step.WAIT:
+                self.book.failed.append((self.letter.id, {**fields, "free": "1"}))
+                self.book.park(gate_of_class(connection, outcome.endpoint), str(error), delay=_ms(outcome.wait))
             case Step.CLOSE:
                 if error.status is None:
                     # Our own budget is empty: the target has refused nothing, only this connector waits.
@@ -73,10 +75,8 @@ class Failure:
                 else:
                     self._later(counted, wait_before(attempts + 1, desk.jitter(), desk.backoff))
             case Step.BURY:
-                if error.status == 403 and self._many(fields["cause"]):
-                    self.book.park(f"forbidden-{fields['cause']}", str(error))
-                else:
-                    self._bury(counted)
+                self._bury(counted)
+                self.book.hold = desk.holding.of(error, self.kind)
         log.log(
             # Our own budget running dry is the normal way to keep a limit, not news.
             logging.DEBUG if error.status is None and outcome.step is Step.CLOSE else logging.INFO,
@@ -91,10 +91,6 @@ class Failure:
     def _broken(self, connection: str, event: Event, error: ConnectorError) -> int:
         self.desk.failing.add(connection)
         return self.desk.connections.fail(connection, event.entity.ref, str(error), first=self.desk.backoff)
-
-    def _many(self, cause: str) -> bool:
-        same = [one for one in self.store.dead(most=20) if one.fields.get("cause") == cause]
-        return len({one.entity for one in same}) >= HOLD_AFTER
 
     def _story(self, error: ConnectorError, attempt: int, bug: str) -> dict[str, str]:
         # A newer state may have joined since: the story goes on with it.
@@ -125,8 +121,7 @@ class Failure:
         self.book.next, self.book.delay = "due", _ms(wait)
 
     def _bury(self, fields: dict[str, str]) -> None:
-        for letter in self.letters[:-1]:
-            self.book.settle.append((letter.id, "skipped", f"merged into {self.letter.id}"))
+        self.book.swallow += [(letter.id, f"merged into {self.letter.id}") for letter in self.letters[:-1]]
         self.book.bury.append((self.letter.id, fields))
         if self.connector.on_dead == "block":
             self.book.park(f"dead-{self.letter.id}", fields["message"])

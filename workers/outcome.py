@@ -26,6 +26,8 @@ class Step(StrEnum):
     """Due later, attempt counted; dead after the last. Several entities in a row open the breaker."""
     SNOOZE = "snooze"
     """Due later, nothing counted."""
+    WAIT = "wait"
+    """Parked until the endpoint class opens, nothing counted; what does not need the class goes on."""
     CLOSE = "close"
     """Back into its lane; the connection is closed for a while, nothing counted."""
     REPLAN = "replan"
@@ -33,16 +35,17 @@ class Step(StrEnum):
     PAUSE = "pause"
     """Back into its lane; the connection is paused until its credential works again."""
     BURY = "bury"
-    """Dead letter."""
+    """Dead letter; held behind a gate where the cause strikes many entities."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The next step, how long to wait where it waits, and whether the write may have landed."""
+    """The next step, how long to wait where it waits, whether the write may have landed, and what class waits."""
 
     step: Step
     wait: timedelta = timedelta(0)
     unknown: bool = False
+    endpoint: str = ""
 
 
 LADDER: Final = tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 3600, 3 * 3600, 8 * 3600, 12 * 3600))
@@ -50,6 +53,9 @@ LADDER: Final = tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 3600, 3 * 
 
 DEFAULT_PAUSE: Final = timedelta(seconds=30)
 """How long a refusal without a time is respected, and how often a paused credential is tried."""
+
+WORTH_PARKING: Final = timedelta(seconds=2)
+"""Our own pace makes the whole connector wait for less than this: parking each subject would cost more."""
 
 LONGEST_WAIT: Final = timedelta(hours=24)
 """A Retry-After beyond this is not believed."""
@@ -60,6 +66,11 @@ def outcome_of(error: ConnectorError) -> Outcome:
     match error:
         case RateLimited(scope=Scope.ENTITY):
             return Outcome(Step.SNOOZE, _asked(error.retry_after))
+        case RateLimited(scope=Scope.ENDPOINT, endpoint=endpoint, status=status) if endpoint:
+            wait = _asked(error.retry_after)
+            return Outcome(
+                Step.CLOSE if status is None and wait < WORTH_PARKING else Step.WAIT, wait, endpoint=endpoint
+            )
         case RateLimited():
             return Outcome(Step.CLOSE, _asked(error.retry_after))
         case Retryable() if error.retry_after is not None:

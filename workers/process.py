@@ -56,6 +56,7 @@ class Process:
         *,
         stopping: Callable[[], bool] = bool,
         buried: Callable[[Connector, str, Mapping[str, str]], None] = lambda *_: None,
+        held: Callable[[Connector, str, Mapping[str, str]], None] = lambda *_: None,
     ) -> Wiring:
         """Give the process a way to ring (None: it only looks), and make its parts."""
         self.doorbell = doorbell
@@ -68,6 +69,7 @@ class Process:
             tools=tools(),
             forget=self.forget,
             buried=buried,
+            held=held,
             stopping=stopping,
         )
         return self._wiring

@@ -149,6 +149,30 @@ class Settings:
         "First wait after a failure; the later ones (30 s, 2 min ... 12 h) shrink and grow with it.",
         span(_SECOND, 1, 300),
     )
+    hold_entities: int = _variable(
+        "HOLD_ENTITIES",
+        "5",
+        "How many entities of a connector must fail with one cause until it is held for that cause.",
+        whole(2, 100),
+    )
+    hold_window: timedelta = _variable(
+        "HOLD_WINDOW_SECONDS",
+        "600",
+        "Within how long they must fail, with no success of the same kind between them.",
+        span(_SECOND, 1, 86_400),
+    )
+    canary: timedelta = _variable(
+        "CANARY_SECONDS",
+        "60",
+        "When the first of what is held is let through, to see whether the cause is mended; the wait then doubles.",
+        span(_SECOND, 1, 3600),
+    )
+    canary_longest: timedelta = _variable(
+        "CANARY_LONGEST_SECONDS",
+        "900",
+        "The longest wait between two such trials.",
+        span(_SECOND, 1, 86_400),
+    )
     scan: timedelta = _variable(
         "SCAN_MILLISECONDS",
         "200",

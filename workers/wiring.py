@@ -22,6 +22,7 @@ from connector.system import System
 from workers.addresses import Guard
 from workers.configuration import Source
 from workers.desk import Desk
+from workers.holding import Holding
 from workers.inbox import Inbox
 from workers.limits import Limiter
 from workers.settings import Settings
@@ -88,6 +89,7 @@ class Wiring:
     forget: Callable[[], None] = lambda: None
     """Called when a credential was refused: the next call reads it anew."""
     buried: Callable[[Connector, str, Mapping[str, str]], None] = lambda *_: None
+    held: Callable[[Connector, str, Mapping[str, str]], None] = lambda *_: None
     stopping: Callable[[], bool] = bool
     systems: Mapping[str, System] = field(default_factory=lambda: SYSTEMS)
     _lines: dict[str, _Line] = field(default_factory=dict)
@@ -114,12 +116,14 @@ class Wiring:
     def books(self, connector: Connector) -> Deliveries:
         """Return the books of a connector."""
         kept = self._books.get(connector.uid)
-        if kept is None or kept.concurrency != connector.concurrency:
+        blocks = connector.on_dead == "block"
+        if kept is None or (kept.concurrency, kept.blocks) != (connector.concurrency, blocks):
             kept = Deliveries(
                 self.store,
                 connector.uid,
                 concurrency=connector.concurrency,
                 pace=Pace(ring=_ms(self.settings.ring), slot=_ms(self.settings.slot), scan=_ms(self.settings.scan)),
+                blocks=blocks,
                 nonce=f"{random.getrandbits(32):08x}",
             )
             kept.enter(known_for=int((time.monotonic() - self._known(connector)) * 1000))
@@ -216,6 +220,8 @@ class Wiring:
                 jitter=random.random,
                 stopping=self.stopping,
                 buried=self.buried,
+                held=self.held,
+                holding=_holding(self.settings),
                 turn=self.settings.turn,
                 call=self.settings.call,
                 probe=self.settings.probe,
@@ -254,6 +260,11 @@ class AuditFile:
                     file.write(line)
         except OSError as error:
             log.error("the audit file cannot be written: %s (the store keeps the last rows)", error)  # noqa: TRY400 - the traceback says nothing more
+
+
+def _holding(settings: Settings) -> Holding:
+    longest = max(settings.canary, settings.canary_longest)
+    return Holding(settings.hold_entities, settings.hold_window, settings.canary, longest)
 
 
 def _ms(span: timedelta) -> int:

@@ -19,6 +19,7 @@ from connector.planning import collapse
 from workers.attempt import Attempt, Result
 from workers.desk import Desk
 from workers.failure import Failure
+from workers.holding import FORMAT_GATE, kind_of
 from workers.outcome import Step, outcome_of
 from workers.stores.deliveries import Deliveries
 from workers.stores.records import Box, Letter, Settlement, UnknownFormat, unpack_event
@@ -53,7 +54,7 @@ class Work:
         try:
             event = self._open()
         except UnknownFormat as error:
-            self.book.park("format", str(error))
+            self.book.park(FORMAT_GATE, str(error), canary=self.desk.holding.canary(readable=True))
             return self.book, None
         for replan in range(REPLANS + 1):
             try:
@@ -116,6 +117,9 @@ class Work:
         for letter in self.letters[:-1]:
             self.book.settle.append((letter.id, self.result.outcome, f"merged into {self.letter.id}"))
         self.book.settle.append((self.letter.id, self.result.outcome, self.result.reason[:300]))
+        if self.result.outcome == "delivered":
+            scope = attempt.link.scope if attempt.link else ""
+            self.book.won = (self._kind(event), [scope, event.entity.scope])
         if event.kind.is_state and self.result.outcome == "delivered":
             self.book.supersede.append((self.letter.id, _told_by_newer(self.connector)))
         target = self.connector.target.connection
@@ -142,18 +146,45 @@ class Work:
             desk=self.desk,
             config=self.config,
             connector=self.connector,
-            store=self.store,
             letters=self.letters,
+            kind=self._kind(event),
             book=self.book,
         )
         return self.book, failure.of(error, event, bug=bug)
+
+    def _kind(self, event: Event) -> str:
+        return kind_of(event.kind.value, linked=event.entity.ref in self.box.links)
 
     def told(self, what: Settlement) -> None:
         """Tell the outside what is now in the books."""
         for row in (*what.recorded, *what.audit):
             self.desk.record(orjson.loads(row))
-        for delivery, fields in what.bury:
-            self.desk.buried(self.connector, delivery, fields)
+        if not what.held:
+            for delivery, fields in what.bury:
+                self.desk.buried(self.connector, delivery, fields)
+        self._tell_gate(what)
+
+    def _tell_gate(self, what: Settlement) -> None:
+        about: dict[str, str] = what.hold.get("about", {}) if what.held else {}
+        match what.verdict:
+            case "shut" if about:
+                why = str(what.hold["why"])
+                log.error("%s is held for one cause, %s: %s", self.connector.name, what.gate, why)
+                self.desk.held(self.connector, what.gate, {**about, "message": why})
+                self._record("hold", what.gate, **about)
+            case "shut" | "held" if what.gate:
+                log.info("%s: %s waits behind %s", self.connector.name, self.box.subject, what.gate)
+            case "failed":
+                log.warning("%s stays held: %s let one through, and it failed", self.connector.name, what.gate)
+            case "opened":
+                log.warning("%s: %s opens: one got through", self.connector.name, what.gate)
+                self._record("open", what.gate)
+            case _:
+                pass
+
+    def _record(self, action: str, gate: str, **more: str) -> None:
+        row = {"action": action, "connector": self.connector.name, "gate": gate, "actor": "worker", **more}
+        self.desk.record({"at": self.desk.now().isoformat(), **row})
 
 
 def _not_before(one: Event, last: Event) -> bool:

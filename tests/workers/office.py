@@ -105,6 +105,7 @@ class Office:
         self.bells: list[tuple[str, str]] = []
         self.audit: list[Mapping[str, Any]] = []
         self.alerts: list[tuple[str, Mapping[str, str]]] = []
+        self.holds: list[tuple[str, Mapping[str, str]]] = []
         self.declare(*(connectors or (bugs(),)))
         self.systems = {"jira": self.jira.system(), "git": self.git.system()}
         self.desk = Desk(
@@ -120,6 +121,7 @@ class Office:
             ticks=lambda: self.clock() / 1000,
             jitter=lambda: 0.5,
             buried=lambda _connector, delivery, fields: self.alerts.append((delivery, fields)),
+            held=lambda _connector, gate, about: self.holds.append((gate, about)),
         )
         self.inbox = Inbox(
             config=lambda: self.config,
@@ -143,7 +145,12 @@ class Office:
     def books(self, connector: Connector) -> Deliveries:
         """Open the books of a connector, as one process does."""
         return Deliveries(
-            self.client, connector.uid, concurrency=connector.concurrency, pace=self.pace, clock=self.clock
+            self.client,
+            connector.uid,
+            concurrency=connector.concurrency,
+            pace=self.pace,
+            clock=self.clock,
+            blocks=connector.on_dead == "block",
         )
 
     def site(self, connection: str, _until: float) -> Site:

@@ -20,7 +20,6 @@ from connector.errors import (
 )
 from connector.event import Kind
 from tests.workers.office import CREATED, NEW, Office, bugs, comment, event
-from workers.failure import HOLD_AFTER
 
 
 def gone() -> ConnectorError:
@@ -227,19 +226,6 @@ def test_forbidden_with_a_refused_credential_is_a_pause(office: Office) -> None:
     office.work()
     assert office.store.counts()["dead"] == 0
     assert office.desk.connections.state("jira").kind == "paused"
-
-
-def test_forbidden_with_a_fine_credential_is_a_dead_letter_and_several_are_held(office: Office) -> None:
-    office.jira.breaks("create", lambda: Forbidden("no", where="WEB"), times=-1)
-    office.accept(*(event(1, Kind.ISSUE_CREATED, issue=n, title=f"T{n}") for n in range(HOLD_AFTER + 4)))
-    office.work()
-    assert office.store.counts()["dead"] == HOLD_AFTER
-    assert office.store.gates()["forbidden-403"]["parked"] == 4
-    office.jira.faults.clear()
-    _, bells = office.store.open_gate("forbidden-403")
-    office.ring(bugs(), bells)
-    office.work()
-    assert office.store.counts()["delivered"] == 4
 
 
 def test_a_target_that_moved_is_planned_again_at_once(office: Office) -> None:

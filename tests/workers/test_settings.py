@@ -66,6 +66,10 @@ def test_every_field_is_read_from_its_variable() -> None:
         RING_SECONDS="8",
         PROBE_SECONDS="11",
         BACKOFF_SECONDS="12",
+        HOLD_ENTITIES="7",
+        HOLD_WINDOW_SECONDS="70",
+        CANARY_SECONDS="6",
+        CANARY_LONGEST_SECONDS="77",
         SCAN_MILLISECONDS="90",
     )
     default = read()

@@ -75,8 +75,12 @@ class Deliveries(Views):
         pace: Pace | None = None,
         clock: Callable[[], int] | None = None,
         nonce: str = "p",
+        blocks: bool = False,
     ) -> None:
-        """``clock`` returns ms and is given by tests only; without it the server's time counts."""
+        """``clock`` returns ms and is given by tests only; without it the server's time counts.
+
+        ``blocks``: a dead letter keeps back what comes after it.
+        """
         # redis-py types every answer as str | bytes; ours are bytes (decode_responses is off).
         self.client: Any = client
         self.uid = uid
@@ -85,6 +89,7 @@ class Deliveries(Views):
         self.pace = pace or Pace()
         self._clock = clock
         self._nonce = nonce
+        self.blocks = blocks
 
     # --- the protocol ------------------------------------------------------------------------------
     def head(self) -> tuple[Any, ...]:
@@ -189,12 +194,15 @@ class Deliveries(Views):
         """Write down what became of a subject; None when it is no longer this turn's.
 
         With ``claim`` the next subjects come back in the same round trip; without, an empty claim
-        of status ``ok``.
+        of status ``ok``.  What the books made of a cause or of a canary stands in ``what`` afterwards
+        (`Settlement.verdict`, ``gate``).
         """
         got = self._run("settle", turn, subject, what.pack(), claim, letters)
         if got[0] == b"stale":
             return None
-        return _claim(got[2:]) if len(got) > 2 else Claim("ok")
+        _, _, verdict, gate, *claimed = got
+        what.verdict, what.gate = verdict.decode(), gate.decode()
+        return _claim(claimed) if claimed else Claim("ok")
 
     def end(self, turn: str) -> Bell | None:
         """End a turn; what it holds goes back; the bell it returns must be rung."""
@@ -202,17 +210,26 @@ class Deliveries(Views):
 
     def scan(self) -> tuple[int, int, tuple[Bell, ...]]:
         """Put right what crashes and time left behind: (subjects freed, become due, bells to ring)."""
-        freed, due, *bells = self._run("scan", self.pace.crashes, self.pace.scan)
+        freed, due, *bells = self._run("scan", *self.scan_arguments())
         return freed, due, tuple(_bells(bells))
+
+    def scan_arguments(self) -> tuple[Any, ...]:
+        """Return the arguments of ``scan``, for a caller that pipelines it."""
+        return (self.pace.crashes, self.pace.scan, int(self.blocks))
 
     def close(self, until: int, why: str) -> Bell | None:
         """Close the connector until ``until`` (ms; 0 opens it)."""
         return next(_bells([self._run("close", until, why)]), None)
 
     def open_gate(self, gate: str, audit: str = "") -> tuple[int, tuple[Bell, ...]]:
-        """Let what is parked behind a gate go on."""
+        """Let what is parked behind a gate go on; returns how many subjects that are, some with the next scans."""
         count, *bells = self._run("gate", gate, audit)
         return count, tuple(_bells(bells))
+
+    def bury_held(self, gate: str, audit: str, *, most: int = 200) -> tuple[list[str], tuple[Bell, ...]]:
+        """Make dead letters of the first letters behind a gate, oldest first, at most so many; returns their ids."""
+        buried, *bells = self._run("bury_held", gate, most, audit)
+        return [one.decode() for one in buried], tuple(_bells(bells))
 
     def replay(self, ids: Sequence[str], audit: str, *, lane: str = "replay") -> tuple[list[str], tuple[Bell, ...]]:
         """Bring dead letters back to their places; returns those that were dead until now."""
@@ -253,7 +270,7 @@ def scan_all(client: Redis, books: Sequence[Deliveries]) -> list[tuple[int, int,
     if not books:
         return []
     try:
-        answers = run_all(client, [("scan", one.tag, (*one.head(), one.pace.crashes, one.pace.scan)) for one in books])
+        answers = run_all(client, [("scan", one.tag, (*one.head(), *one.scan_arguments())) for one in books])
     except NoScriptError:
         return [one.scan() for one in books]
     return [(answer[0], answer[1], tuple(_bells(answer[2:]))) for answer in answers]

@@ -34,8 +34,13 @@ name                  type    holds                                             
 ``links``             hash    source entity -> link JSON                                   for ever
 ``back``              hash    target entity -> source entity                               for ever
 ``alias``             hash    entity -> subject whose mailbox it shares                    for ever
-``gates``             hash    gate -> JSON {why, since}                                    until opened
-``gate:<gate>``       set     subjects parked behind it                                    until opened
+``gates``             hash    gate -> JSON {why, since...}: see ``lua/gates.lua``          until opened
+``gate:<gate>``       set     subjects parked behind one without a clock                   until opened
+``held:<gate>``       zset    subjects parked behind one with a clock, in order            until opened
+``gatedue``           zset    gates with a clock -> when a scan looks at them, in ms       until opened
+``canary``            hash    subject -> the gate whose canary it is                       until its outcome
+``causes``            hash    gate of a cause not yet systemic -> JSON {kind, where}       the window
+``window:<gate>``     hash    entity -> JSON {at, ids}: its last death of that cause       the window
 ``polled``            zset    deliveries that only a poll has brought so far -> ms          until counted: 20 min
 ``polling``           string  somebody polls                                              the poll's interval
 ``scanned``           string  when somebody scanned last, in ms                           1 s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -233,14 +233,29 @@ class Settlement:
     audit: list[str] = field(default_factory=list)
     recorded: list[str] = field(default_factory=list)
     """Audit rows that an earlier commit of the same work has stored; not sent again."""
+    swallow: list[tuple[str, str]] = field(default_factory=list)
+    """Letters that went along with those of ``bury``, and what to say of them."""
+    hold: dict[str, Any] = field(default_factory=dict)
+    """The cause of ``bury``, which the books may find to be systemic: then the subject is parked instead."""
+    won: tuple[str, Sequence[str]] | tuple[()] = ()
+    """Kind and places of what was delivered: a cause of that kind and place is not systemic."""
     next: str = "go"
     delay: int = 0
     gate: str = ""
     why: str = ""
+    canary: dict[str, Any] = field(default_factory=dict)
+    verdict: str = ""
+    """What the books made of it where gates were concerned (see ``lua/settle.lua``); written by `Deliveries.settle`."""
 
-    def park(self, gate: str, why: str) -> None:
-        """Let the subject wait behind a gate."""
+    def park(self, gate: str, why: str, *, delay: int = 0, canary: Mapping[str, Any] | None = None) -> None:
+        """Let the subject wait behind a gate: for ``delay`` ms, or until a canary gets through."""
         self.next, self.gate, self.why = "park", gate, why[:500]
+        self.delay, self.canary = delay, dict(canary or {})
+
+    @property
+    def held(self) -> bool:
+        """Say whether what was to be buried waits behind a gate instead."""
+        return bool(self.hold) and self.verdict in {"shut", "held", "failed"}
 
     def pack(self) -> bytes:
         """Return the argument of the script; empty members are left out."""
@@ -257,9 +272,13 @@ class Settlement:
                 "unlinks",
                 "supersede",
                 "audit",
+                "swallow",
+                "hold",
+                "won",
                 "delay",
                 "gate",
                 "why",
+                "canary",
             )
             if (value := getattr(self, name))
         }

@@ -14,15 +14,16 @@ from redis.exceptions import RedisError as StoreError
 
 __all__ = ["NoScriptError", "StoreError", "run", "run_all", "run_many", "sha_of", "text_of"]
 
+_DELIVERIES: Final = ("lib", "gates", "letters")
 _CONNECTION: Final = frozenset({"take_tokens", "fail", "succeed", "close_connection"})
 
 
 @cache
 def text_of(name: str) -> str:
-    """Return a script with the library it is written on."""
+    """Return a script with the libraries it is written on."""
     folder = files("workers.stores") / "lua"
-    library = "connection" if name in _CONNECTION else "lib"
-    return (folder / f"{library}.lua").read_text() + (folder / f"{name}.lua").read_text()
+    libraries = ("connection",) if name in _CONNECTION else _DELIVERIES
+    return "".join((folder / f"{part}.lua").read_text() for part in (*libraries, name))
 
 
 @cache

@@ -46,11 +46,21 @@ class Views:
         return decoded(self.client.hgetall(self.tag + "meta"))
 
     def gates(self) -> dict[str, dict[str, Any]]:
-        """Return the closed gates: name -> why, since, how many subjects are parked."""
-        shut = self.client.hgetall(self.tag + "gates")
+        """Return the closed gates by name; at least ``why``, ``since`` (ms) and how many subjects are ``parked``.
+
+        Where a clock opens it ``until`` (ms); where a canary does, ``next`` (ms, 0 while it opens), ``tries``
+        (canaries that failed) and ``about`` (error, cause, where, field); ``opening`` where it is being opened.
+        """
+        shut = {name.decode(): orjson.loads(value) for name, value in self.client.hgetall(self.tag + "gates").items()}
+        pipeline = self.client.pipeline(transaction=False)
+        for name in shut:
+            pipeline.scard(f"{self.tag}gate:{name}")
+            pipeline.zcard(f"{self.tag}held:{name}")
+            pipeline.zscore(self.tag + "gatedue", name)
+        got = pipeline.execute()
         return {
-            name.decode(): {**orjson.loads(value), "parked": self.client.scard(f"{self.tag}gate:{name.decode()}")}
-            for name, value in shut.items()
+            name: _gate(gate, parked=got[3 * n] + got[3 * n + 1], looks=got[3 * n + 2])
+            for n, (name, gate) in enumerate(shut.items())
         }
 
     def letter(self, delivery: str) -> Letter | None:
@@ -132,6 +142,26 @@ class Views:
     def owner(self, subject: str) -> str:
         """Return who owns a subject: ``r:<lane>``, ``d``, ``p:<gate>``, a turn token, or "" (nobody)."""
         return (self.client.hget(self.tag + "own", subject) or b"").decode()
+
+
+def _gate(gate: Mapping[str, Any], *, parked: int, looks: float | None) -> dict[str, Any]:
+    opening = "opening" in gate
+    return {
+        "why": gate["why"],
+        "since": int(gate["since"]),
+        "parked": parked,
+        **({"until": int(gate["till"])} if "till" in gate else {}),
+        **({"opening": True} if opening else {}),
+        **(
+            {
+                "next": 0 if opening else int(looks or 0),
+                "tries": int(gate.get("tries", 0)),
+                "about": gate.get("about") or {},
+            }
+            if "canary" in gate
+            else {}
+        ),
+    }
 
 
 def decoded(pairs: Mapping[bytes, bytes]) -> dict[str, str]:

@@ -418,7 +418,20 @@ def everything(store: Deliveries, ticker: Ticker) -> None:
         first = store.claim(turn).boxes[0]
         done = [(first.letters[0].id, "delivered", "")] if how == "go" else []
         store.settle(turn, first.subject, Settlement(settle=done, next=how, delay=1000))
+    hold_for_causes(store, turn, ticker)
     store.claim(turn)
+    store.scan()
+
+
+def hold_for_causes(store: Deliveries, turn: str, ticker: Ticker) -> None:
+    """Leave a canary out and another behind its gate, and a cause that has struck once."""
+    store.accept([letter(n, f"git:issue:{n}") for n in (11, 12, 13)])
+    canary = {"first": 1, "longest": 1}
+    for gate, entities in (("cause:a", 1), ("cause:a", 1), ("cause:b", 2)):
+        first = store.claim(turn).boxes[0]
+        hold = {"gate": gate, "kind": "k", "where": "", "entities": entities, "window": 9999, "canary": canary}
+        store.settle(turn, first.subject, Settlement(bury=[(first.letters[0].id, {})], hold=hold))
+    ticker.move(2)
     store.scan()
 
 
@@ -444,12 +457,13 @@ def test_every_key_stands_in_the_table_and_under_one_tag(store: Deliveries, tick
 
 def test_scripts_build_every_key_from_their_one_tag() -> None:
     for name in ("accept", "begin", "claim", "intent", "settle", "end", "scan", "close", "gate", "replay", "discard", "trim",
+                 "bury_held",
                  "enter", "missed",
                  "take_tokens", "fail", "succeed", "close_connection"):  # fmt: skip
         text = re.sub(r"--.*", "", text_of(name))
         assert "KEYS[2]" not in text
         for call in re.findall(r"redis\.call\('(?!TIME)\w+',\s*([^)\s,]+)", text):
-            assert call.startswith(("k(", "fx", "d")), f"{name}: {call}"
+            assert call.startswith(("k(", "fx", "d", "window")), f"{name}: {call}"
 
 
 def test_a_full_store_refuses_only_what_is_new(valkey_url: str, ticker: Ticker) -> None:

@@ -178,7 +178,7 @@ MISTAKES = (
             "redis.call('ZADD', k('mail:' .. subject), redis.call('HGET', k('d:' .. id), 'seq'), id)\n  count('in_flight', 1)": "redis.call('ZADD', k('mail:' .. subject), meta('seq'), id)\n  count('in_flight', 1)"
         },
     ),
-    Mistake("an opened gate forgets who waited", Storm, {"== 'p:' .. gate then release": "== 'never' then release"}),
+    Mistake("an opened gate forgets who waited", Storm, {"== 'p:' .. name then return": "== 'never' then return"}),
     Mistake("burying is not counted", Storm, {"  count('dead', 1)\n": ""}),
 )
 

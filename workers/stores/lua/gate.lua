@@ -1,4 +1,5 @@
--- Open a gate: what was parked behind it is ready again.  ARGV: gate, audit row ('' none).
+-- Open a gate: what was parked behind it goes on, the first at once, the others with the next scans; dead
+-- letters that it names as of the same cause come back.  ARGV: gate, audit row ('' none).
 -- Returns {number of subjects, {token, life}...}.
 prune()
 local got = {open_gate(ARGV[5])}

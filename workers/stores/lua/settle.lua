@@ -4,13 +4,20 @@
 -- ARGV: turn, subject, what (JSON), most subjects to claim next (0: none), most letters each.
 -- what = {
 --   settle: [[id, "delivered"|"skipped", reason]...], bury: [[id, {field: text}]...],
+--   swallow: [[id, reason]...]           (skipped where the letters of `bury` are buried),
+--   hold: {gate, kind, where, entities, window ms, why, canary, about}: where the cause is systemic, what
+--     `bury` names is not buried; the subject is parked behind that gate instead, nothing counted,
+--   won: [kind, [place...]]              (what was delivered: a cause of that kind and place is not systemic),
 --   failed: [[id, {field: text}]...]     (an attempt counted, unless field "free" is set),
 --   supersede: [[id, [kind...]]...]      (older dead letters of its entity and of these kinds are told by it),
 --   done: [[effect, remote, entity JSON, life ms]...], forget: [effect...],
 --   links: [[source, target, link JSON, found from the target's side too?]...], aliases: [target...], unlinks: [[source, target]...],
 --   audit: [row...],
---   next: "go"|"keep"|"due"|"park", delay: ms, gate: name, why: text }
--- Returns {'stale'} or {'ok', w} followed by what claim returns.
+--   next: "go"|"keep"|"due"|"park", delay: ms, gate: name, why: text, canary: {first, longest, any} }
+--   (a delay with "park": the gate opens by itself after it)
+-- Returns {'stale'} or {'ok', w, verdict, gate} followed by what claim returns.  The verdict is '' or what
+-- became of a gate: 'shut' (the subject is parked, the first behind it), 'held' (parked), 'failed' (parked:
+-- it was the canary, or was let go), 'opened' (it was the canary).
 prune()
 local turn, subject = ARGV[5], ARGV[6]
 if not holds(turn, subject) then return {'stale'} end
@@ -39,7 +46,10 @@ end
 -- subject is let go: earlier, its next letter could be drained elsewhere while this turn still writes.
 for _, target in ipairs(what.aliases or {}) do join(subject, target) end
 for _, row in ipairs(what.supersede or {}) do supersede(row[1], row[2]) end
+if what.won and redis.call('EXISTS', k('causes')) == 1 then not_the_rule(what.won[1], what.won[2]) end
+local delivered = false
 for _, row in ipairs(what.settle or {}) do
+  delivered = delivered or row[2] == 'delivered'
   if take_out(row[1]) then
     strike(row[1], row[2], row[3], row[2])
     count('in_flight', -1)
@@ -53,20 +63,35 @@ for _, row in ipairs(what.failed or {}) do
   if not row[2].free then redis.call('HINCRBY', d, 'attempts', 1) end
   count('retries', 1)
 end
-for _, row in ipairs(what.bury or {}) do bury(row[1], row[2]) end
+local how, wish = what.next, what
+if what.hold and what.bury and systemic(what.bury[1][1], what.hold) then
+  how, wish = 'park', what.hold
+  for _, row in ipairs(what.bury) do
+    row[2].attempts = nil
+    for name, value in pairs(row[2]) do redis.call('HSET', k('d:' .. row[1]), name, value) end
+  end
+else
+  for _, row in ipairs(what.bury or {}) do bury(row[1], row[2]) end
+  for _, row in ipairs(what.swallow or {}) do
+    if take_out(row[1]) then
+      strike(row[1], 'skipped', row[2], 'skipped')
+      count('in_flight', -1)
+    end
+  end
+end
 for _, row in ipairs(what.audit or {}) do audit(row) end
-local how = what.next
 if how == 'keep' then
   redis.call('ZADD', k('slots'), now + SLOT, turn)
-  return {'ok', w}
+  return {'ok', w, '', ''}
 end
+local gate = how == 'park' and wish.gate or ''
+local opened = judge(subject, delivered, #(what.settle or {}) > 0, gate)
+local verdict = opened and 'opened' or ''
 if how == 'due' then
   redis.call('HSET', k('own'), subject, 'd')
   redis.call('ZADD', k('due'), now + (what.delay or 0), subject)
 elseif how == 'park' then
-  redis.call('HSET', k('own'), subject, 'p:' .. what.gate)
-  redis.call('SADD', k('gate:' .. what.gate), subject)
-  redis.call('HSETNX', k('gates'), what.gate, cjson.encode({why = what.why or '', since = now}))
+  verdict = park(subject, gate, wish)
 else
   release(subject)
 end
@@ -78,9 +103,8 @@ note(turn, held)
 local most = tonumber(ARGV[8])
 if most == 0 or #held > 0 then
   redis.call('ZADD', k('slots'), now + SLOT, turn)
-  return {'ok', w}
+  return {'ok', w, verdict, opened or gate}
 end
 local got = take(turn, most, tonumber(ARGV[9]))
-table.insert(got, 1, w)
-table.insert(got, 1, 'ok')
+for _, one in ipairs({opened or gate, verdict, w, 'ok'}) do table.insert(got, 1, one) end
 return got
