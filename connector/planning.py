@@ -187,7 +187,7 @@ def _state(connector: Connector, event: Event, known: Known, view: Mapping[str, 
 def _appends(
     connector: Connector, event: Event, view: Mapping[str, Any], tools: Tools, now: datetime
 ) -> tuple[Append, ...]:
-    if _expired(connector, event, now):
+    if expired(connector, event, now):
         return ()
     found = []
     for number, message in enumerate(messages_for(connector, event)):
@@ -223,13 +223,14 @@ def _may_see(audience: Audience, event: Event) -> bool:
     return audience is Audience.ALL or comment.get("visibility", "public") == "public"
 
 
-def _expired(connector: Connector, event: Event, now: datetime) -> bool:
+def expired(connector: Connector, event: Event, now: datetime) -> bool:
+    """Tell whether an event is too old to be worth a message, by the connector's ``expire:``."""
     life = connector.expire.get(event.kind.value.partition(".")[0]) or connector.expire.get("message")
     return life is not None and now - event.at > life
 
 
 def _why_nothing(connector: Connector, event: Event, now: datetime) -> str:
-    if _expired(connector, event, now):
+    if expired(connector, event, now):
         return "expired: too old to be worth a message"
     if event.kind.is_append and not _may_see(connector.comments.audience, event):
         return "the comment is not public"

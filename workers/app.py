@@ -159,6 +159,11 @@ def trim() -> None:
             log.warning("%s: %d dead letters were older than their retention and are discarded", connector.name, gone)
 
 
+def poll_now(connector: Connector) -> None:
+    """Have a worker poll a connector's source as soon as one is free."""
+    _send_poll([connector])
+
+
 def _send_poll(connectors: Iterable[Connector]) -> None:
     for connector in connectors:
         app.send_task(

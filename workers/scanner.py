@@ -10,6 +10,7 @@ from workers.desk import Desk
 from workers.inbox import Inbox
 from workers.outage import Outage
 from workers.stores.deliveries import scan_all
+from workers.stores.orders import step
 from workers.stores.scripts import StoreError
 
 log = logging.getLogger("connector.scanner")
@@ -65,6 +66,7 @@ class Scanner:
             try:
                 self._follow()
                 scan(self._desk)
+                carry_on(self._desk)
                 if rounds % 40 == 0:
                     for connection in self._desk.config().connections:
                         self._inbox.readmit(connection)
@@ -85,6 +87,18 @@ def scan(desk: Desk) -> int:
         moved += freed + due
         if freed:
             log.warning("%s: %d subjects of a dead turn are free again", connector.name, freed)
+        if bells:
+            desk.ring(connector, bells)
+    return moved
+
+
+def carry_on(desk: Desk) -> int:
+    """Carry on with every open order to replay; returns how many letters came back."""
+    connectors = list(desk.config().connectors.values())
+    books = [desk.deliveries(connector) for connector in connectors]
+    moved = 0
+    for connector, (back, bells) in zip(connectors, step(books[0].client, books) if books else (), strict=True):
+        moved += back
         if bells:
             desk.ring(connector, bells)
     return moved

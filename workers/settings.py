@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from connector.errors import ConfigError, Problem
 from connector.ports import Secret
+from workers.roles import Rule, read_rules
 from workers.variables import OFF, Network, Variable, basic_auth, dsn, networks, server, span, whole, word
 
 SOURCE: Final = "environment"
@@ -104,6 +105,13 @@ class Settings:
         "name:password of who may open Flower, several separated by commas; Flower does not start without.",
         basic_auth,
         secret=True,
+    )
+    flower_roles: tuple[Rule, ...] = _variable(
+        "FLOWER_ROLES",
+        "",
+        "Who may do what in Flower: name=role or name=role/team, several separated by commas; a name may be an "
+        "e-mail address, *@domain or *; roles are viewer, operator, admin. Empty: whoever gets in may do everything.",
+        read_rules,
     )
     health_host: str = _variable("HEALTH_HOST", "127.0.0.1", "Address of a worker's /healthz and /readyz.", str)
     health_port: int = _variable(

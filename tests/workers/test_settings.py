@@ -57,6 +57,7 @@ def test_every_field_is_read_from_its_variable() -> None:
         FLOWER_ADDRESS="0.0.0.0",
         FLOWER_PORT="5556",
         FLOWER_BASIC_AUTH="ann:one,bob:two",
+        FLOWER_ROLES="ann=admin",
         HEALTH_HOST="0.0.0.0",
         HEALTH_PORT="8788",
         WORKER_THREADS="4",

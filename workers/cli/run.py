@@ -211,8 +211,9 @@ def schedule() -> None:
 
 @click.command()
 def flower() -> None:
-    """Run Flower; refuses to start without authentication."""
-    from workers.app import app, process, start_logs
+    """Run Flower with our pages in it; refuses to start without authentication."""
+    from workers.app import app, poll_now, process, start_logs
+    from workers.flower.install import install
 
     settings = process.settings
     start_logs(settings)
@@ -226,6 +227,7 @@ def flower() -> None:
     if why := cannot_listen(settings.flower_address, settings.flower_port):
         fail(f"FLOWER_PORT: {why}; stop what holds it, or set another")
     _answer_health(settings)
+    install(process, settings.flower_roles, poll_now)
     app.start(
         [
             "flower",

@@ -241,6 +241,10 @@ class Deliveries(Views):
         done, *bells = self._run("discard", reason, audit, *ids)
         return [one.decode() for one in done], tuple(_bells(bells))
 
+    def note(self, audit: str) -> None:
+        """Add a row to the audit."""
+        self._run("note", audit)
+
     def trim(self, now: int) -> int:
         """Count dead letters older than their retention as discarded."""
         return int(self._run("trim", now - DEAD_DAYS * DAY_MS))

@@ -16,6 +16,8 @@ name                  type    holds                                             
                               seen by anybody: where its polls begin)
 ``counts``            hash    accepted, delivered, skipped, dead, discarded, in_flight;    for ever
                               ``retries``, ``filtered``, ``missed`` besides
+``minute:<n>``        hash    what was counted in that minute since 1970; ``lag:<n>``     3 h
+                              deliveries within 125 ms times two to the n
 ``own``               hash    subject -> ``r:<lane>`` ready, ``d`` due, ``p:<gate>``       while it has mail
                               parked, else the token of the turn that holds it
 ``ready:<lane>``      zset    subjects that may be claimed, by order of becoming ready     while ready
@@ -42,6 +44,10 @@ name                  type    holds                                             
 ``causes``            hash    gate of a cause not yet systemic -> JSON {kind, where}       the window
 ``window:<gate>``     hash    entity -> JSON {at, ids}: its last death of that cause       the window
 ``polled``            zset    deliveries that only a poll has brought so far -> ms          until counted: 20 min
+``orders``            zset    orders to replay dead letters, by time                      the last 100
+``unfinished``        set     those not yet done                                          until done
+``order:<id>``        hash    one order: state, rate, total, replayed, passed, story      30 d
+``ordered:<id>``      zset    its letters by sequence                                     until done
 ``polling``           string  somebody polls                                              the poll's interval
 ``scanned``           string  when somebody scanned last, in ms                           1 s
 ``cursor``            hash    where a poll resumes (JSON) by source                        for ever

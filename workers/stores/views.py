@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -30,6 +30,13 @@ class Views:
         names = ("retries", "filtered", "missed")
         got = self.client.hmget(self.tag + "counts", names)
         return {name: int(value or 0) for name, value in zip(names, got, strict=True)}
+
+    def minutes(self, last: int, most: int) -> list[dict[str, int]]:
+        """Return what was counted in each of the ``most`` minutes up to minute ``last``, oldest first."""
+        pipeline = self.client.pipeline(transaction=False)
+        for number in range(last - most + 1, last + 1):
+            pipeline.hgetall(f"{self.tag}minute:{number}")
+        return [{name.decode(): int(value) for name, value in got.items()} for got in pipeline.execute()]
 
     def backlog(self) -> dict[str, int]:
         """Return how many subjects are ready by lane, due, parked, and turns and doorbells out."""
@@ -75,6 +82,19 @@ class Views:
         """Return dead letters, newest first."""
         ids = self.client.zrevrange(self.tag + "dead", start, start + most - 1)
         return self._letters(one.decode() for one in ids)
+
+    def dead_rows(self, fields: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+        """Yield every dead letter's id and the named fields, newest first; those without a value are left out."""
+        ids = self.client.zrevrange(self.tag + "dead", 0, -1)
+        for start in range(0, len(ids), 2000):
+            page = [one.decode() for one in ids[start : start + 2000]]
+            pipeline = self.client.pipeline(transaction=False)
+            for one in page:
+                pipeline.hmget(f"{self.tag}d:{one}", fields)
+            for one, values in zip(page, pipeline.execute(), strict=True):
+                # A record may have expired a moment ago.
+                if any(value is not None for value in values):
+                    yield one, {n: v.decode("utf-8", "replace") for n, v in zip(fields, values, strict=True) if v}
 
     def waiting(self, *, most: int = 100) -> list[Letter]:
         """Return deliveries in flight, subjects in no particular order."""
@@ -138,6 +158,11 @@ class Views:
     def activated(self) -> int:
         """Return when anybody first saw the connector, in ms; 0 where nobody has entered it."""
         return int(float(self.client.hget(self.tag + "meta", "activated") or 0))
+
+    def first_of(self, subject: str) -> str:
+        """Return the id of the first delivery of a mailbox; "" where it is empty."""
+        ids = self.client.zrange(f"{self.tag}mail:{subject}", 0, 0)
+        return ids[0].decode() if ids else ""
 
     def owner(self, subject: str) -> str:
         """Return who owns a subject: ``r:<lane>``, ``d``, ``p:<gate>``, a turn token, or "" (nobody)."""

@@ -15,6 +15,7 @@ from workers.stores import keys as key_table
 from workers.stores.connections import Bucket, Connections
 from workers.stores.deliveries import Deliveries, Pace, scan_all
 from workers.stores.keys import DAY_MS, DEAD_DAYS, FORMAT, connection_tag, connector_tag, tag_of
+from workers.stores.orders import give
 from workers.stores.records import Box, Settlement, UnknownFormat
 from workers.stores.scripts import text_of
 
@@ -409,6 +410,7 @@ def everything(store: Deliveries, ticker: Ticker) -> None:
     )
     store.settle(turn, box.subject, what)
     store.end(turn)
+    give(store, "o", ["d1"], rate=1, actor="ada", reason="", what="", audit="{}")
     store.claim_poll(10_000)
     store.accept([letter(99, "git:issue:99", expected=True)])
     lanes = ("live", "replay", "backfill", "live")
@@ -459,6 +461,7 @@ def test_scripts_build_every_key_from_their_one_tag() -> None:
     for name in ("accept", "begin", "claim", "intent", "settle", "end", "scan", "close", "gate", "replay", "discard", "trim",
                  "bury_held",
                  "enter", "missed",
+                 "order", "order_step", "order_cancel", "note",
                  "take_tokens", "fail", "succeed", "close_connection"):  # fmt: skip
         text = re.sub(r"--.*", "", text_of(name))
         assert "KEYS[2]" not in text

@@ -16,6 +16,8 @@ end
 redis.call('HSET', fx, 'state', 'sent', 'action', ARGV[8], 'delivery', ARGV[9], 'request', ARGV[10], 'turn', turn,
   'at', now, 'deadline', now + tonumber(ARGV[11]))
 redis.call('HINCRBY', fx, 'attempt', 1)
+-- Only of a letter that is there: a record without its place would be counted nowhere.
+if redis.call('EXISTS', k('d:' .. ARGV[9])) == 1 then redis.call('HSET', k('d:' .. ARGV[9]), 'effect', ARGV[7]) end
 local about = ARGV[14] and ARGV[14] ~= '' and redis.call('HGET', k('d:' .. ARGV[9]), 'entity')
 if about then
   redis.call('HSET', fx, 'about', about)

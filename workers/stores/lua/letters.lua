@@ -12,6 +12,10 @@ local function strike(id, outcome, reason, field)
   local d = redis.call('HMGET', k('d:' .. id), 'event', 'kind', 'key', 'at', 'entity', 'attempts')
   redis.call('DEL', k('d:' .. id), k('b:' .. id))
   count(field, 1)
+  if outcome == 'delivered' and d[4] then
+    -- Powers of two of 125 ms: enough to tell p50 and p95, and few enough to keep.
+    minute('lag:' .. math.max(0, math.min(20, math.ceil(math.log(math.max(1, now - d[4]) / 125) / math.log(2)))), 1)
+  end
   redis.call('XADD', k('settled'), 'MAXLEN', '~', '10000', '*', 'id', id, 'outcome', outcome, 'reason', reason,
     'event', d[1] or '', 'kind', d[2] or '', 'key', d[3] or '', 'accepted', d[4] or '', 'entity', d[5] or '',
     'attempts', d[6] or '0', 'at', now)

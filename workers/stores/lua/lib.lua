@@ -13,7 +13,16 @@ local RANK = {live = 1, replay = 2, backfill = 3}
 
 local function k(name) return P .. name end
 local function meta(field, by) return redis.call('HINCRBY', k('meta'), field, by or 1) end
-local function count(field, by) redis.call('HINCRBY', k('counts'), field, by) end
+-- What happened in each of the last minutes, for charts and rates.
+local function minute(field, by)
+  local n = math.floor(now / 60000)
+  redis.call('HINCRBY', k('minute:' .. n), field, by)
+  redis.call('PEXPIRE', k('minute:' .. n), 10800000)
+end
+local function count(field, by)
+  redis.call('HINCRBY', k('counts'), field, by)
+  if by > 0 and field ~= 'in_flight' then minute(field, by) end
+end
 -- Also the first write of every script but accept: a full store refuses a script whose first write
 -- could grow it, and only accept may be refused.
 local function prune() redis.call('ZREMRANGEBYSCORE', k('slots'), '-inf', now) end

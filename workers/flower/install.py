@@ -1,0 +1,111 @@
+"""Put our pages into Flower: their routes, their templates, their links in its navigation bar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import flower.urls
+import tornado.template
+import tornado.web
+
+from connector.config import Connector
+from workers.desk import Desk
+from workers.flower import api, audit, connectors, dead, mappings, orders, why
+from workers.process import Process
+from workers.roles import Rule
+
+HERE: Final = Path(__file__).parent
+
+LINKS: Final = (
+    ("connectors", "Connectors"),
+    ("dead", "Dead letters"),
+    ("why", "Why not?"),
+    ("mappings", "Mappings"),
+    ("audit", "Audit"),
+)
+"""Route name and label of what is added to the navigation bar."""
+
+MARK: Final = '<ul class="app-nav navbar-nav">\n'
+"""Where Flower's list of links begins; a test fails when a new Flower has changed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What our pages work with."""
+
+    process: Process
+    rules: Sequence[Rule]
+    poll: Callable[[Connector], None]
+    """Polls a connector's source now."""
+
+    def desk(self) -> Desk:
+        """Return what an operator works with."""
+        return self.process.wiring.desk()
+
+
+class Templates(tornado.template.BaseLoader):
+    """Our templates, then Flower's, with our links in its navigation bar."""
+
+    def __init__(self, theirs: Path) -> None:
+        super().__init__(autoescape="xhtml_escape")
+        self._folders = (HERE / "templates", theirs)
+
+    def resolve_path(self, name: str, parent_path: str | None = None) -> str:  # noqa: ARG002 - tornado's signature
+        """Templates of both live side by side; names are never relative to the one that asks."""
+        return name
+
+    def _create_template(self, name: str) -> tornado.template.Template:
+        for folder in self._folders:
+            path = folder / name
+            if path.is_file():
+                text = path.read_text(encoding="utf-8")
+                if name == "navbar.html":
+                    text = with_links(text)
+                return tornado.template.Template(text, name=name, loader=self)
+        raise FileNotFoundError(name)
+
+
+def with_links(navbar: str) -> str:
+    """Return Flower's navigation bar with our links in front; raises where it looks different than expected."""
+    if navbar.count(MARK) != 1:
+        message = "Flower's navigation bar has changed: our links find no place in it"
+        raise RuntimeError(message)
+    links = "".join(
+        f"""        <li class="nav-item">
+          <a class="nav-link{{% if active_tab == '{name}' %}} active{{% end %}}" href="{{{{ reverse_url('{name}') }}}}"
+            {{% if active_tab == '{name}' %}}aria-current="page"{{% end %}}>{label}</a>
+        </li>
+"""
+        for name, label in LINKS
+    )
+    return navbar.replace(MARK, MARK + links)
+
+
+def routes() -> list[Any]:
+    """Return our routes; all of them named ``url`` objects, which survive Flower's ``--url-prefix``."""
+    static = tornado.web.url(
+        r"/connector-static/(.*)",
+        tornado.web.StaticFileHandler,
+        {"path": str(HERE / "static")},
+        name="connector_static",
+    )
+    return [
+        static,
+        *connectors.ROUTES,
+        *dead.ROUTES,
+        *orders.ROUTES,
+        *why.ROUTES,
+        *mappings.ROUTES,
+        *audit.ROUTES,
+        *api.ROUTES,
+    ]
+
+
+def install(process: Process, rules: Sequence[Rule], poll: Callable[[Connector], None]) -> None:
+    """Add everything to Flower; call it once, before Flower's application is made."""
+    flower.urls.handlers[0:0] = routes()
+    flower.urls.settings["template_loader"] = Templates(Path(flower.urls.settings["template_path"]))
+    flower.urls.settings["connector"] = Parts(process, rules, poll)
