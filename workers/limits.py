@@ -148,4 +148,5 @@ def _refusal(wait: int, kind: str, request: Request, limits: Sequence[Limit], *,
         retry_after=timedelta(milliseconds=max(1, wait)),
         cause="own_budget",
         status=None,
+        endpoint=request.endpoint if scope is Scope.ENDPOINT else "",
     )

@@ -29,7 +29,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.exceptions import TimeoutError as Late
 
 from connector.config import Connection
-from connector.errors import ConnectorError, Rejected, Retryable
+from connector.errors import ConnectorError, RateLimited, Rejected, Retryable, Scope
 from connector.ports import Request, Response, Reveal
 from connector.system import System
 from workers.addresses import Guard
@@ -302,6 +302,8 @@ class Transport:
                 status=response.status,
             )
         error = self._system.refusal(request, response)
+        if isinstance(error, RateLimited) and error.scope is Scope.ENDPOINT:
+            error.endpoint = error.endpoint or request.endpoint
         if isinstance(error, Retryable) and error.retry_after is None and "retry-after" in response.headers:
             error.retry_after = retry_after(response.headers["retry-after"], self._now())
         return error

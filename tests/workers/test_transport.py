@@ -751,3 +751,11 @@ def test_many_threads_share_a_transport() -> None:
             thread.join()
         assert right == [True] * 160
         assert peer.connections == 8
+
+
+@pytest.mark.parametrize(("scope", "endpoint"), [(Scope.ENDPOINT, "search"), (Scope.CONNECTION, "")])
+def test_a_limit_of_one_endpoint_class_names_it(scope: Scope, endpoint: str) -> None:
+    refusal = {"refusal": lambda _request, _response: RateLimited("slow down", scope=scope)}
+    with Peer(answer(429)) as peer, pytest.raises(RateLimited) as raised:
+        transport(peer.url, system=refusal)(replace(READ, endpoint="search"))
+    assert raised.value.endpoint == endpoint
