@@ -20,7 +20,6 @@ Cheap checks come first and the name in the path is only ever compared, never us
 from __future__ import annotations
 
 import asyncio
-import hmac
 import ipaddress
 import logging
 import time
@@ -29,7 +28,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 from urllib.parse import parse_qs, parse_qsl
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -39,9 +38,9 @@ from prometheus_client.registry import Collector
 from connector.declare import NAME
 from connector.errors import ConnectorError, Untrusted
 from connector.event import Event
-from connector.ports import Reveal, Secret, SecretRef
-from connector.system import Inbound, Received, System, Trust
+from connector.system import Inbound, Received
 from workers.addresses import Network
+from workers.doors import MEBIBYTE, NO_DOOR, Door
 from workers.flood import Suspects
 from workers.inbox import Unavailable
 from workers.logs import is_sensitive, redact
@@ -49,7 +48,6 @@ from workers.outage import Outage
 from workers.replies import Receive, Reply, Scope, Send
 from workers.strictjson import Malformed, NotJson, strict
 
-MEBIBYTE: Final = 1024 * 1024
 LARGEST: Final = 25 * MEBIBYTE
 """Bytes that no connection's body may exceed: GitHub's own cap."""
 SMALL: Final = 64 * 1024
@@ -72,39 +70,6 @@ class Inbox(Protocol):
     def ready(self) -> Awaitable[bool]:
         """Tell whether the store answers."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """A connection that receives webhooks; ``largest`` bytes a body."""
-
-    connection: str
-    system: System
-    settings: Any
-    reveal: Reveal
-    largest: int = 5 * MEBIBYTE
-
-
-class _Nobody:
-    """Stands for the system of a connection that is not there.
-
-    It takes the time that a check takes and answers like a wrong signature: who has no secret cannot
-    find out which connections there are.
-    """
-
-    features: Mapping[str, str] = {"forms": "as some system there may take them"}
-
-    def verify(self, _settings: Any, inbound: Inbound, _reveal: Reveal, _now: datetime) -> Trust:
-        """Trust nobody."""
-        hmac.digest(b"nobody's secret", inbound.body, "sha256")
-        raise Untrusted("there is no connection of that name that takes webhooks")
-
-
-def _reveals_nothing(ref: SecretRef) -> Secret:
-    raise Untrusted(f"{ref} is not asked for")
-
-
-_NO_DOOR: Final = Door("", cast("System", _Nobody()), None, _reveals_nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +195,7 @@ class Receiver(Collector):
         text = name.decode("ascii", "replace")
         if not NAME.fullmatch(text):
             raise _Answer("unknown", Reply.of(404, close=True, error="not found"))
-        return self.resolve(text) or _NO_DOOR
+        return self.resolve(text) or NO_DOOR
 
     def _acceptable(self, door: Door, method: str, headers: Mapping[str, str], peer: str) -> tuple[bool, int]:
         """Check all that is known before the body; returns whether it is a form, and its declared length (-1: none)."""

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import uvloop
 from prometheus_client import REGISTRY
 
+from workers.doors import Door
 from workers.inbox import Hall
 from workers.listener import server
-from workers.receiver import Door, Limits, create_app
+from workers.receiver import Limits, create_app
 from workers.stores.client import open_async_store
 from workers.stores.durability import FULL, used
 from workers.stores.scripts import StoreError

@@ -18,9 +18,10 @@ from connector.event import Event
 from connector.ports import Secret, SecretRef
 from connector.system import Inbound, Received, Trust
 from tests.workers.builders import NOW, TOKEN, a_system, created, reveal
+from workers.doors import Door
 from workers.inbox import Unavailable
 from workers.logs import revealing
-from workers.receiver import Door, Limits, Receiver, create_app
+from workers.receiver import Limits, Receiver, create_app
 
 SIGNED = {"content-type": "application/json", "x-signature": TOKEN}
 

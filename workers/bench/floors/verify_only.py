@@ -10,9 +10,10 @@ import uvloop
 
 from connector.event import Event
 from connector.registry import SYSTEMS
+from workers.doors import Door
 from workers.listener import server
 from workers.process import offline_process
-from workers.receiver import Door, create_app
+from workers.receiver import create_app
 
 
 class Nowhere:
