@@ -1,9 +1,10 @@
 """Play the doorbell protocol in random interleavings and judge it by a model of its own.
 
 One seed is one history: events come in, bells are lost, doubled and reordered, workers are killed between
-any two steps or frozen past their lease and thawed, subjects wait, are parked, joined; dead letters are
-replayed and discarded; the connector closes and opens.  Afterwards everything heals, and everything that was
-accepted must have been settled once.
+any two steps or frozen past their lease and thawed, subjects wait, are parked, joined; a cause strikes some
+entities for a while and holds the connector, canaries find out when it is mended; dead letters are replayed
+and discarded; the connector closes and opens.  Afterwards everything heals, gates with a clock by themselves,
+and everything that was accepted must have been settled once.
 
 `Quiet` is the same without any fault, without a scan and without time passing: there a wake-up that is
 lost is lost for good, which a storm's scans would hide.
@@ -24,6 +25,10 @@ from workers.stores.records import Bell, Box, Claim, Settlement
 
 ENTITIES: Final = tuple(f"git:issue:{n}" for n in range(5))
 TARGETS: Final = tuple(f"jira:issue:{n}" for n in range(4))
+STRUCK: Final = ENTITIES[1:]
+"""What fails while the cause is there."""
+CAUSE: Final = "cause:x"
+HOLD: Final = {"gate": CAUSE, "kind": "k", "where": "", "entities": 2, "window": 300}
 LANES: Final = ("live", "live", "live", "replay", "backfill")
 
 
@@ -49,6 +54,8 @@ class Model:
     settled: Counter[str] = field(default_factory=Counter)
     dead: set[str] = field(default_factory=set)
     discarded: set[str] = field(default_factory=set)
+    of_cause: set[str] = field(default_factory=set)
+    """What died of the cause before it was held."""
     holder: dict[str, str] = field(default_factory=dict)
     """Subject -> the turn that claimed it last."""
 
@@ -79,6 +86,8 @@ class Storm:
         self.workers: list[Worker] = []
         self.model = Model()
         self.healing = False
+        self.broken = self.faults and seed % 2 == 0
+        """A cause is there that makes some entities fail."""
         self.numbers = 0
         self.seen: set[str] = set()
         """What happened, for the test that asks whether a storm is one."""
@@ -155,7 +164,9 @@ class Storm:
             worker.frozen_until = self.clock() + self.rnd.randint(10, 100)  # SIGSTOP, then SIGCONT
 
     def scan(self) -> None:
+        before = Keys(self.store)
         _, _, bells = self.store.scan()
+        self.judge_canaries(before, Keys(self.store))
         for one in self.store.dead(most=1000):
             self.seen |= {"crash"} if one.fields.get("error") == "Crash" else set()
             self.model.dead.add(one.id)  # the scan gives up on what killed its worker too often
@@ -163,7 +174,7 @@ class Storm:
 
     def operate(self) -> None:
         dead = sorted(self.model.dead)
-        match self.rnd.randrange(6):
+        match self.rnd.randrange(10):
             case 0:
                 self.ring([self.store.close(self.clock() + self.rnd.randint(5, 60), "limit")])
             case 1:
@@ -177,12 +188,30 @@ class Storm:
                 self.model.dead -= set(ids)
                 self.model.discarded |= set(ids)
                 self.ring(bells)
+            case 6:
+                ids, bells = self.store.bury_held(self.rnd.choice((CAUSE, "class:a")), "", most=2)
+                self.model.dead |= set(ids)
+                self.ring(bells)
+            case 7 | 8:
+                self.broken = not self.broken
             case _:
                 pass
 
-    def open_gates(self) -> None:
-        for gate in self.store.gates():
-            self.ring(self.store.open_gate(gate)[1])
+    def open_gates(self, *, clocked: bool = True) -> None:
+        """Open what is shut, as a person may; without ``clocked`` only what nothing else would open."""
+        for gate, shut in self.store.gates().items():
+            if clocked or not {"until", "next"} & shut.keys():
+                self.ring(self.store.open_gate(gate)[1])
+                self.risen()
+
+    def risen(self) -> None:
+        """Take note of the dead letters that came back with a gate."""
+        left = {one.decode() for one in self.store.client.zrange(self.store.tag + "dead", 0, -1)}
+        back = self.model.dead - left
+        if back - self.model.of_cause:
+            raise Broken(f"{back} came back with a gate, of the cause were {self.model.of_cause}")
+        self.seen |= {"risen"} if back else set()
+        self.model.dead -= back
 
     def replay(self, ids: Sequence[str]) -> None:
         back, bells = self.store.replay(ids, '{"action":"replay"}')
@@ -217,7 +246,11 @@ class Storm:
                 break
             what = self.decide(box)
             more = self.rnd.random() < 0.7
-            claim = self.settled(worker, box, what, self.store.settle(worker.turn, box.subject, what, claim=int(more)))
+            out = Keys(self.store).canaries.get(box.subject)
+            answer = self.store.settle(worker.turn, box.subject, what, claim=int(more))
+            if answer is not None:
+                self.judge_verdict(out, what)
+            claim = self.settled(worker, box, what, answer)
             if claim is not None and claim.status == "ok":
                 yield
                 claim = self.claimed(worker, self.store.claim(worker.turn))
@@ -254,11 +287,14 @@ class Storm:
         self.model.holder.pop(box.subject)
         for one, _, _ in what.settle:
             self.model.settled[one] += 1
-        for one, _ in what.bury:
+        for one, _ in what.bury if not what.held else ():
             self.model.dead.add(one)
+            self.model.of_cause |= {one} if what.hold else set()
         for one in self.superseded(what):
             self.model.dead.discard(one)
             self.model.settled[one] += 1
+        if what.verdict == "opened":
+            self.risen()
         return self.claimed(worker, answer)
 
     def superseded(self, what: Settlement) -> list[str]:
@@ -274,10 +310,15 @@ class Storm:
         """Choose what becomes of the first letters, as a worker may."""
         first = box.letters[0]
         x = self.rnd.random() if self.faults and not self.healing else 1.0
+        if self.broken and x < 0.6 and not self.healing and first.entity in STRUCK:
+            canary = {"first": 4, "longest": 20}
+            return Settlement(bury=[(first.id, {"cause": "x"})], hold={**HOLD, "canary": canary})
         if x < 0.1:
             return Settlement(failed=[(first.id, {"error": "Retryable"})], next="due", delay=self.rnd.randint(1, 40))
-        if x < 0.13:
-            return Settlement(next="park", gate="forbidden", why="403")
+        if x < 0.12:
+            return Settlement(next="park", gate="plain", why="a person opens it")
+        if x < 0.16:
+            return Settlement(next="park", gate="class:a", why="429", delay=self.rnd.randint(1, 40))
         if x < 0.22:
             gate = self.rnd.choice(("", f"dead-{first.id}"))
             return Settlement(bury=[(first.id, {"cause": "400"})], next="park" if gate else "go", gate=gate)
@@ -285,11 +326,36 @@ class Storm:
         what = Settlement(settle=[(one.id, "delivered", "") for one in box.letters[:count]])
         if self.rnd.random() < 0.2:
             what.aliases.append(self.rnd.choice(TARGETS + ENTITIES))
-        if self.faults and self.rnd.random() < 0.5:
+        if self.faults and self.rnd.random() < 0.25:
             what.supersede.append((first.id, ["issue.updated"]))
         return what
 
     # --- the judge ------------------------------------------------------------------------------------------
+    def judge_verdict(self, out: str | None, what: Settlement) -> None:
+        """A canary's gate opens when it gets through, stays shut when it fails; anything else says nothing."""
+        self.seen |= {what.verdict}
+        if out is None:
+            if what.verdict == "opened":
+                raise Broken(f"{what.gate} was opened by what was no canary")
+            return
+        through = any(outcome == "delivered" for _, outcome, _ in what.settle)
+        if through and (what.verdict, what.gate) != ("opened", out):
+            raise Broken(f"the canary of {out} got through, and it was {what.verdict or 'nothing'}")
+        if what.held and what.verdict != "failed":
+            raise Broken(f"the canary of {out} failed, and it was {what.verdict}")
+
+    def judge_canaries(self, before: Keys, after: Keys) -> None:
+        """While a cause's gate stays shut one subject at most leaves it, and none while one is on its way."""
+        shut = {CAUSE} & before.records.keys() & after.records.keys()
+        if not shut or "opening" in before.records[CAUSE] or "opening" in after.records[CAUSE]:
+            return
+        left = {one for one in before.gates.get(CAUSE, set()) if after.own.get(one) != f"p:{CAUSE}"}
+        out = before.records[CAUSE].get("out")
+        owner = before.own.get(out, "") if out else ""
+        under_way = owner and owner != "d" and not owner.startswith("p:") and after.own.get(out, "")[:1] in {"t", "r"}
+        if len(left) > (0 if under_way else 1):
+            raise Broken(f"{left} were let through a gate that is shut, while its canary was {out} ({owner})")
+
     def alive(self, turn: str | None) -> bool:
         score: Any = self.store.client.zscore(self.store.tag + "slots", turn or "")
         return score is not None and score > self.clock()
@@ -317,13 +383,14 @@ class Storm:
         for _ in range(60):
             self.clock.move(2000)
             self.ring([self.store.close(0, "")])
-            self.open_gates()
+            self.open_gates(clocked=False)
             self.scan()
             if self.model.dead:
                 self.replay(sorted(self.model.dead))
             self.work_off()
-            if not self.model.counts()["in_flight"] and not self.model.dead:
+            if not self.model.counts()["in_flight"] and not self.model.dead and not self.store.gates():
                 return
+        raise Broken(f"it does not heal: {self.model.counts()}, {self.store.gates()}")
 
     def work_off(self) -> None:
         for _ in range(100_000):
@@ -386,10 +453,14 @@ class Keys:
         self.turns = {name.decode(): set(json.loads(value)) for name, value in client.hgetall(tag + "turns").items()}
         names = [key.decode()[len(tag) :] for key in client.keys(tag.replace("{", "\\{") + "*")]
         self.mail = {name[5:] for name in names if name.startswith("mail:")}
+        self.records = {name.decode(): json.loads(value) for name, value in client.hgetall(tag + "gates").items()}
+        self.looked_at = {name.decode() for name in client.zrange(tag + "gatedue", 0, -1)}
+        self.canaries = {one.decode(): gate.decode() for one, gate in client.hgetall(tag + "canary").items()}
         self.gates = {
-            name[5:]: {one.decode() for one in client.smembers(tag + name)}
+            name[5:]: {one.decode() for one in members(tag + name)}
+            for kind, members in (("gate:", client.smembers), ("held:", lambda key: client.zrange(key, 0, -1)))
             for name in names
-            if name.startswith("gate:")
+            if name.startswith(kind)
         }
         self.dead = {name.decode() for name in client.zrange(tag + "dead", 0, -1)}
         self.dead_by_entity = {
@@ -410,5 +481,23 @@ class Keys:
                 raise Broken(f"{subject} is parked behind a gate that does not know it: {owner}")
             if owner.startswith("t") and subject not in self.turns.get(owner, set()):
                 raise Broken(f"{subject} is held by {owner}, and no scan will free it")
+        self.check_gates()
         if self.dead != self.dead_by_entity:
             raise Broken(f"dead {self.dead}, by entity {self.dead_by_entity}")
+
+    def check_gates(self) -> None:
+        """Whoever is parked is behind a gate there is, which somebody will look at; each has one canary at most."""
+        for gate, parked in self.gates.items():
+            if gate not in self.records:
+                raise Broken(f"{parked} wait behind {gate}, which nobody knows")
+            if wrong := {one for one in parked if self.own.get(one) != f"p:{gate}"}:
+                raise Broken(f"{wrong} are listed behind {gate} and are elsewhere")
+        for gate, record in self.records.items():
+            if {"till", "canary"} & record.keys() and gate not in self.looked_at:
+                raise Broken(f"{gate} has a clock that nobody looks at")
+            out = record.get("out")
+            if out and self.own.get(out) == f"p:{gate}":
+                raise Broken(f"{out} is the canary of {gate} and waits behind it")
+        out = {record["out"]: gate for gate, record in self.records.items() if "out" in record}
+        if out != self.canaries:
+            raise Broken(f"canaries {self.canaries}, but their gates say {out}")

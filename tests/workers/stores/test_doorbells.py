@@ -62,6 +62,12 @@ def test_without_faults_no_wake_up_is_lost_although_nobody_scans(seed: int) -> N
     play(Quiet, fake(), seed)
 
 
+@settings(max_examples=HISTORIES // 2, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_gates_that_open_in_the_smallest_slices_keep_the_same_promises(seed: int) -> None:
+    play(Storm, fake(), seed, spoils={"FIRST_SLICE, SLICE = 8, 500": "FIRST_SLICE, SLICE = 1, 2"})
+
+
 @pytest.mark.parametrize("kind", [Storm, Quiet])
 def test_a_real_server_keeps_the_same_promises(kind: type[Storm], valkey_url: str) -> None:
     with Redis.from_url(valkey_url) as client:
@@ -74,7 +80,7 @@ def test_a_storm_is_really_one() -> None:
     # A judge that never sees a fault proves nothing: over a few histories everything must have happened.
     seen: set[str] = set()
     for seed in range(8):
-        storm = play(Storm, fake(), seed, crashes=1)
+        storm = play(Storm, fake(), seed, crashes=1 + seed % 2, steps=700)
         tag = storm.store.tag
         reasons = {row["reason"] for row in storm.store.settled(most=1000)}
         seen |= {"superseded" for reason in reasons if reason.startswith("superseded")}
@@ -92,6 +98,11 @@ def test_a_storm_is_really_one() -> None:
         "empty",
         "parked",
         "due",
+        "shut",
+        "held",
+        "failed",
+        "opened",
+        "risen",
     }
 
 
@@ -179,6 +190,45 @@ MISTAKES = (
         },
     ),
     Mistake("an opened gate forgets who waited", Storm, {"== 'p:' .. name then return": "== 'never' then return"}),
+    Mistake(
+        "a canary that gets through opens nothing",
+        Storm,
+        {"if delivered or gate.canary.any then": "if gate.canary.any then"},
+    ),
+    Mistake(
+        "all that waits is let through when a canary is due",
+        Storm,
+        {
+            "look_at(name, now + gate.wait)\n  release(subject)": "look_at(name, now + gate.wait)\n  release(subject)\n  let_go(name, 99)"
+        },
+    ),
+    Mistake(
+        "a canary is sent while another is out",
+        Storm,
+        {"if owner and owner ~= 'd' and string.sub(owner, 1, 2) ~= 'p:' then": "if false then"},
+    ),
+    Mistake(
+        "a canary that failed is still out",
+        Storm,
+        {"if gate.out == subject or gate.opening then": "if gate.opening then"},
+    ),
+    Mistake(
+        "nobody looks at a gate with a canary",
+        Storm,
+        {"wish.canary.first, true\n    look_at(name, now + gate.wait)": "wish.canary.first, true"},
+    ),
+    Mistake(
+        "a gate whose time is over stays shut",
+        Storm,
+        {"if gate.till > now then": "if true then"},
+    ),
+    Mistake(
+        "those that died of the cause come back with it whatever became of them",
+        Storm,
+        {
+            "if redis.call('ZSCORE', k('dead'), id) and redis.call('EXISTS', k('d:' .. id)) == 1 then revive(id, 'replay') end": "if redis.call('EXISTS', k('d:' .. id)) == 1 then revive(id, 'replay') end"
+        },
+    ),
     Mistake("burying is not counted", Storm, {"  count('dead', 1)\n": ""}),
 )
 

@@ -491,3 +491,11 @@ def test_a_crash_blocks_its_mailbox_where_dead_letters_do(store: Deliveries, tic
     assert store.owner("git:issue:1") == "p:dead-d1"
     store.discard(["d1"], "it kills", "{}")
     assert store.owner("git:issue:1") == "r:live"
+
+
+def test_a_subject_that_is_elsewhere_by_now_is_not_let_go_a_second_time(store: Deliveries, ticker: Ticker) -> None:
+    desk = held(store, 3)
+    store.client.hset(store.tag + "own", "git:issue:2", "d")
+    ticker.move(100)
+    assert scans(store, 1) == [0]
+    assert desk.work(delivered) == []
