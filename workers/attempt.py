@@ -36,6 +36,9 @@ from workers.writing import Pen
 LONGEST_WAIT: Final = timedelta(minutes=10)
 """Between two looks for a link that the other half of a ring is about to make."""
 
+ECHO_WAIT: Final = timedelta(seconds=1)
+"""The first wait for a write of the other half of a ring to be settled; it doubles."""
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -172,6 +175,7 @@ class Attempt:
             if reverse:
                 back = books.link_back(entity.ref)
                 if back is not None:
+                    self._let_settle(other, books, back)
                     ours = own is None
                     fresh, stamps = unspent(own, back, other.uid)
                     kept |= fresh
@@ -182,6 +186,21 @@ class Attempt:
                 ahead = books.link(entity.ref)
                 link = replace(ahead, base={}, kept={}) if ahead else None
         return Known(link, kept, ours)
+
+    def _let_settle(self, other: Connector, books: Deliveries, back: Link) -> None:
+        """Wait while the other half writes to our source: what it leaves there is not in its books yet.
+
+        Its echo may be faster than its settlement, and would be taken for a person's change: a state that people
+        have moved on from would be written over theirs.  An update of ours that is in doubt itself does not wait,
+        or two could wait for each other; nothing waits longer than `LONGEST_WAIT`, as a dead letter keeps its doubt.
+        """
+        if self.event.kind is not Kind.ISSUE_UPDATED or self.letter.fields.get("unsure"):
+            return
+        age = timedelta(milliseconds=self.desk.now_ms() - int(self.letter.fields.get("at", "0")))
+        if age < LONGEST_WAIT and books.unsure(back.source):
+            message = f"{other.name} is writing to {self.event.entity.key}; this may be what it writes"
+            wait = min(max(ECHO_WAIT, age), LONGEST_WAIT)
+            raise RateLimited(message, scope=Scope.ENTITY, retry_after=wait, cause="echo_awaited", status=None)
 
     def _awaited(self, known: Known) -> Known:
         """Wait for a link that the other half is about to make: it has made the entity, or may have.

@@ -116,8 +116,9 @@ class Pen:
             raise _look_later(deadline - now)
         found = self.target.look_up(self.site, self.settings, change, sent_at)
         if isinstance(found, Absent):
-            if now - sent_at < found.settled_in:
-                left = sent_at + found.settled_in - now
+            # Its bytes may have landed as late as the deadline, and the index lags behind that.
+            left = deadline + found.settled_in - now
+            if found.settled_in and left > timedelta(0):
                 step = LOOKS[min(intent.looks, len(LOOKS) - 1)]
                 raise _look_later(min(left, step))
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from connector.errors import Retryable
 from connector.event import Entity, Event, Kind
 from connector.link import Marker, effect_key
 from tests.workers.fake_system import Item
@@ -96,3 +97,46 @@ def test_the_two_halves_use_one_link(ring: Office) -> None:
     ring.work()
     assert ring.git.items["1"].fields["title"] == "Renamed"
     assert len(ring.git.items) == 1
+
+
+def test_an_echo_that_is_faster_than_its_settlement_takes_nothing_back(ring: Office) -> None:
+    # A person has closed it meanwhile; the update of the title is made, and its webhook is here before we settle.
+    ring.accept(event(2, title="Renamed", state="open", change={"title": "Renamed"}))
+    ring.git.items["1"].fields |= {"title": "Renamed", "state": "closed"}
+
+    def early(name: str) -> None:
+        if name != "update":
+            return
+        ring.jira.before_call = lambda _: None
+        ring.accept(event(3, connection="jira", issue=1, state="open", change={"title": "Renamed"}))
+        held, ring.bells = ring.bells, [bell for bell in ring.bells if bell[0] == "back"]
+        ring.work()
+        ring.bells += held
+
+    ring.jira.before_call = early
+    ring.work()
+    ring.later(2)
+    assert ring.git.items["1"].fields["state"] == "closed"
+    (row,) = ring.books(ring.config.connectors["back"]).settled()
+    assert (row["outcome"], row["reason"], row["attempts"]) == ("skipped", "echo: our own change coming back", "0")
+
+
+def test_two_halves_in_doubt_do_not_wait_for_each_other(ring: Office) -> None:
+    ring.accept(jira(2, state="done"))
+    ring.work()
+    for fake in (ring.jira, ring.git):
+        fake.breaks("update", lambda: Retryable("no answer", sent=True, cause="timeout"))
+    ring.accept(event(2, title="Broken", change={"state": "new"}))
+
+    def meanwhile(_name: str) -> None:
+        # Both have looked at each other's books before either announces its update.
+        ring.jira.before_call = lambda _: None
+        ring.accept(event(3, connection="jira", issue=1, state="done", change={"title": "Renamed"}))
+        ring.work()
+
+    ring.jira.before_call = meanwhile
+    ring.work()
+    ring.later(20)
+    ring.later(20)
+    for name in ("bugs", "back"):
+        assert ring.books(ring.config.connectors[name]).counts()["in_flight"] == 0

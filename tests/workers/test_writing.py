@@ -175,3 +175,16 @@ def a_pen(book: Settlement, error: Callable[[], ConnectorError], taken: Request)
         budget=DEADLINE,
         book=book,
     )
+
+
+def test_an_index_is_given_its_lag_from_the_last_moment_at_which_the_write_may_have_landed(office: Office) -> None:
+    office.jira.lag = timedelta(seconds=60)
+    office.jira.breaks("create", timed_out)
+    office.accept(CREATED)
+    office.work()
+    for _ in range(11):
+        office.later(7)  # 77 s: the lag is over since the send, and is not since the deadline
+    assert office.did() == []
+    office.later(10)
+    office.later(10)
+    assert office.did() == NEW

@@ -146,6 +146,10 @@ class Views:
         source = self.client.hget(self.tag + "back", target)
         return self.link(source.decode()) if source else None
 
+    def unsure(self, entity: str) -> bool:
+        """Tell whether an update on behalf of this source entity is under way, or its outcome unknown."""
+        return bool(self.client.hexists(self.tag + "unsure", entity))
+
     def effect(self, key: str) -> dict[str, str]:
         """Return an intent or effect record; {} when there is none."""
         return decoded(self.client.hgetall(f"{self.tag}fx:{key}"))
