@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import subprocess
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from redis import Redis
-from redis.exceptions import RedisError
-
 from connector.systems.github.sandbox import new_sandbox as new_github
 from connector.systems.jira.sandbox import JiraSandbox
 from connector.systems.jira.sandbox import new_sandbox as new_jira
 from connector.systems.slack.sandbox import new_sandbox as new_slack
+from tests.chaos.canaries import Canaries, Eavesdropper, Sink
 from tests.chaos.postman import Acknowledged, Postman
-from tests.e2e.town import Town, until
-from workers.demo.stage import free_port
-from workers.embedded import find_server
+from tests.chaos.proxy import Proxy
+from tests.chaos.servers import Server
+from tests.e2e.town import LOGINS, Town, until
 
 INDEX_LAG: Final = timedelta(seconds=6)
 """What the configuration says of Jira's index; the storm keeps the real lag below it."""
+
+LONGEST_CALL: Final = timedelta(seconds=3)
+"""What the environment says of a call."""
 
 CONNECTIONS: Final = """\
 version: 1
@@ -56,13 +55,13 @@ connections:
 """
 
 CONNECTORS: Final = {
-    "web": "template: github-to-jira\nfrom: {repositories: [acme/web, acme/api]}\nto: {project: WEB}\npoll: 10s\n",
-    "back": "template: jira-to-github-status\nfrom: {project: WEB}\nto: {repository: acme/web}\npoll: 10s\n",
-    "news": 'template: jira-to-slack\nfrom: {project: WEB}\nto: {channel: "#general"}\npoll: 10s\n',
+    "web": "template: github-to-jira\nfrom: {repositories: [acme/web, acme/api]}\nto: {project: WEB}\npoll: 10s\non_dead: block\n",
+    "back": "template: jira-to-github-status\nfrom: {project: WEB}\nto: {repository: acme/web}\npoll: 10s\non_dead: block\n",
+    "news": 'template: jira-to-slack\nfrom: {project: WEB}\nto: {channel: "#general"}\npoll: 10s\non_dead: block\n',
 }
 
 PACE: Final = {
-    "CALL_SECONDS": "3",
+    "CALL_SECONDS": f"{LONGEST_CALL.total_seconds():.0f}",
     "SLOT_SECONDS": "5",
     "TURN_SECONDS": "2",
     "RING_SECONDS": "2",
@@ -72,54 +71,20 @@ PACE: Final = {
 }
 
 
-class Server:
-    """One Valkey with its files; after a kill it starts again on the same port with the same data."""
-
-    def __init__(self, folder: Path, *, fsync: str) -> None:
-        self.folder, self.fsync, self.port = folder, fsync, free_port()
-        self.folder.mkdir(parents=True)
-        self.process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
-
-    def start(self) -> None:
-        settings = {
-            "bind": "127.0.0.1",
-            "port": self.port,
-            "dir": self.folder,
-            "logfile": self.folder / "server.log",
-            "appendonly": "yes",
-            "appendfsync": self.fsync,
-            "maxmemory": "512mb",
-            "maxmemory-policy": "noeviction",
-            "save": "",
-        }
-        arguments = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
-        self.process = subprocess.Popen([str(find_server()), *arguments], start_new_session=True)
-
-    def kill(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait(10)
-            self.process = None
-
-    def answers(self) -> bool:
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1), Redis.from_url(self.url) as client:
-                return bool(client.ping())
-        except (OSError, RedisError):  # not there yet, or still loading its file
-            return False
+SYSTEMS: Final = ("github", "jira", "slack")
 
 
 class Ground(Town):
-    """The product with three workers, two servers that can be killed, and webhooks that arrive as in life."""
+    """The product with four workers, two servers that can be killed, and webhooks that arrive as in life.
+
+    Whatever two processes say to each other goes through a line of ``proxy``: ``github``, ``jira`` and ``slack``
+    to the vendors, ``store`` and ``broker``, and ``hooks`` from the vendors to the receiver.
+    """
 
     connections = CONNECTIONS
     connectors = CONNECTORS
     hurry = PACE
-    workers = ("w1", "w2", "w3")
+    workers = ("w1", "w2", "w3", "w4")
 
     def __init__(self, home: Path, chance: Random) -> None:
         super().__init__(home)
@@ -127,25 +92,59 @@ class Ground(Town):
         self.postmen: list[Postman] = []
         self.acknowledged: Acknowledged = {}
         self._chance = chance
+        self.proxy = Proxy(Random(chance.random()))
+        self.canaries = Canaries()
+        plant = self.canaries.plant
+        self.secret = plant("HOOK_SECRET")
+        self.flower_auth = f"operator:{plant('FLOWER_BASIC_AUTH', awkward='_')}"
+        self.tokens = {
+            "JIRA_TOKEN": plant("JIRA_TOKEN"),
+            "GITHUB_TOKEN": plant("GITHUB_TOKEN", prefix="ghp_"),
+            "SLACK_TOKEN": plant("SLACK_TOKEN", prefix="xoxb-"),
+        }
+        self.sentry = Sink(plant("SENTRY_DSN", awkward=""))
+        self.tokens["SENTRY_DSN"] = self.sentry.dsn
+        self.eavesdropper: Eavesdropper | None = None
+
+    def _set_up(self) -> None:
+        self.proxy.__enter__()
+        self.sentry.__enter__()
+        for name in (*SYSTEMS, "hooks"):
+            self.proxy.line(name, http=True)
+        super()._set_up()
+
+    def url_of(self, system: str) -> str:
+        """Return the address under which our processes find a sandbox: that of its line."""
+        return f"http://{self.proxy.lines[system].address}/{system}"
 
     def _open_sandboxes(self) -> None:
-        url = self.served.url
-        self.served.add("github", new_github(webhook_secret=self.secret, url=url("github")))
-        self.served.add("jira", new_jira(webhook_secret=self.secret, url=url("jira")))
-        self.served.add("slack", new_slack(webhook_secret=self.secret, url=url("slack")))
+        token, url = self.tokens, self.url_of
+        github = {token["GITHUB_TOKEN"]: "acme-bot", LOGINS["alice"]: "alice", LOGINS["bob"]: "bob"}
+        jira = {token["JIRA_TOKEN"]: "bot", LOGINS["ada"]: "ada", LOGINS["grace"]: "grace"}
+        self.served.add("github", new_github(webhook_secret=self.secret, url=url("github"), people=github))
+        self.served.add("jira", new_jira(webhook_secret=self.secret, url=url("jira"), people=jira))
+        slack = new_slack(webhook_secret=self.secret, url=url("slack"), token=token["SLACK_TOKEN"])
+        self.served.add("slack", slack)
+        for name in SYSTEMS:
+            self.proxy.lines[name].target = ("127.0.0.1", self.served.port)
+        self.proxy.lines["hooks"].target = ("127.0.0.1", self.receiver_port)
 
     def _open_servers(self) -> tuple[str, str]:
+        urls = {}
         for name, fsync in (("broker", "everysec"), ("store", "always")):
-            self.servers[name] = Server(self.home / name, fsync=fsync)
-            self.servers[name].start()
-            until(self.servers[name].answers)
-        return self.servers["broker"].url, self.servers["store"].url
+            server = Server(self.home / name, fsync=fsync, password=self.canaries.plant(f"{name} password"))
+            server.start()
+            until(server.answers)
+            self.servers[name] = server
+            urls[name] = server.url_at(self.proxy.line(name, ("127.0.0.1", server.port)).port)
+        self.eavesdropper = Eavesdropper(self.servers["broker"].url).__enter__()
+        return urls["broker"], urls["store"]
 
     def _subscribe(self) -> None:
         # A poll begins where the first one stood: what no webhook brought before that, nobody brings.
         until(self._polled, seconds=40)
         for name in ("github", "jira"):
-            url = f"http://127.0.0.1:{self.receiver_port}/hooks/{name}"
+            url = f"http://{self.proxy.lines['hooks'].address}/hooks/{name}"
             postman = Postman(url, self.served, name, self.acknowledged, Random(self._chance.random()))
             self.postmen.append(postman)
             with self.served.locks[name]:
@@ -155,8 +154,13 @@ class Ground(Town):
         for name in self.processes:
             self.signal(name, signal.SIGCONT)
         super().__exit__(kind, *rest)
+        if self.eavesdropper is not None:
+            self.eavesdropper.__exit__()
         for server in self.servers.values():
+            server.signal(signal.SIGCONT)
             server.kill()
+        self.sentry.__exit__()
+        self.proxy.__exit__()
 
     @property
     def jira(self) -> JiraSandbox:
@@ -178,6 +182,10 @@ class Ground(Town):
         else:
             more = {"HEALTH_PORT": str(self.ports[name])} if name in self.ports else {}
             self.spawn(name, name, **more)
+
+    def replay(self) -> int:
+        """Bring every dead letter back, as an operator does once the cause is gone; returns how many."""
+        return int(self.json("dead", "replay", "--all")["replayed"])
 
     # --- the books, for the report only: the judge never believes them -----------------------------------------
     def books(self) -> dict[str, int]:
@@ -203,11 +211,22 @@ class Ground(Town):
         self._each("jc:{*}:fx:*", look)
         return found
 
+    def announced(self) -> frozenset[str]:
+        """Return the keys of the effects that are announced and not settled; raises RedisError."""
+        found: set[str] = set()
+
+        def look(store: Any, key: bytes) -> None:
+            if store.hget(key, "state") == b"sent":
+                found.add(key.decode().rpartition(":")[2])
+
+        self._each("jc:{*}:fx:*", look)
+        return frozenset(found)
+
     def _polled(self) -> bool:
-        with Redis.from_url(self.servers["store"].url) as store:
+        with self.servers["store"].client() as store:
             return all(store.hexists(f"jc:{{{name}}}:cursor", "poll") for name in self.connectors)
 
     def _each(self, pattern: str, do: Callable[[Any, bytes], None]) -> None:
-        with Redis.from_url(self.servers["store"].url) as store:
+        with self.servers["store"].client() as store:
             for key in store.scan_iter(pattern, count=1000):
                 do(store, key)

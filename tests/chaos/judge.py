@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from connector.link import Marker
 from connector.sandbox import Effect, Sandbox
 from tests.chaos.crowd import Bug, Told
+from tests.chaos.ground import INDEX_LAG, LONGEST_CALL
 from tests.chaos.postman import surely_before
+from tests.chaos.proxy import Held
+from tests.chaos.trouble import Frozen
 
-THAW: Final = timedelta(seconds=2)
-"""How long after a thaw the one request that a frozen worker had announced may still go out."""
+SOON: Final = timedelta(seconds=2)
+"""How long after a thaw, or after a held request went on, what it does stands in the ledger."""
 
 
 @dataclass(slots=True)
 class Seen:
-    """What the judge looks at; ``acknowledged`` and ``frozen`` as `postman` and `trouble` noted them."""
+    """What the judge looks at; ``acknowledged``, ``frozen`` and ``held`` as postman, trouble and proxy noted them."""
 
     states: Mapping[str, Mapping[str, Any]]
     ledgers: Mapping[str, Sequence[Effect]]
     acknowledged: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
-    frozen: Sequence[tuple[datetime, datetime]] = ()
+    frozen: Sequence[Frozen] = ()
+    held: Sequence[Held] = ()
 
     @classmethod
     def of(
         cls,
         sandboxes: Mapping[str, Sandbox],
         acknowledged: Mapping[tuple[str, str], datetime],
-        frozen: Sequence[tuple[datetime, datetime]],
+        frozen: Sequence[Frozen],
+        held: Sequence[Held],
     ) -> Seen:
         """Look at sandboxes that are quiet."""
         return cls(
@@ -38,6 +45,7 @@ class Seen:
             {name: list(one.ledger.effects) for name, one in sandboxes.items()},
             acknowledged,
             frozen,
+            held,
         )
 
 
@@ -52,13 +60,20 @@ class Verdict:
     ordered: int = 0
 
 
+def window(system: str, action: str) -> timedelta:
+    """Return how long after a send the product may look: an effect that lands later cannot be found by it."""
+    return LONGEST_CALL + INDEX_LAG if (system, action) == ("jira", "add_issue") else LONGEST_CALL
+
+
 class Judge:
     """Compares what was told with what is there."""
 
     def __init__(self, told: Told, seen: Seen) -> None:
         self.told, self.seen, self.verdict = told, seen, Verdict()
-        self._late: set[str] = set()
-        """Texts of effects that landed late: the copy too many is not counted a second time."""
+        self._late: Counter[str] = Counter()
+        """Words of effects that landed late: that many copies too many are not counted a second time."""
+        self._spent: set[tuple[int, str]] = set()
+        """What explains a late landing explains one."""
 
     def judge(self) -> Verdict:
         """Look at everything."""
@@ -73,19 +88,21 @@ class Judge:
             keys = [key for key, issue in jira.items() if bug.word in issue["fields"]["summary"]]
             self._expect(f"a Jira issue for {bug.key} ({bug.word})", len(keys), bug.word)
             if keys:
-                self._fields(bug, jira[keys[0]], github[bug.key])
-                self._root(bug, keys[0], jira[keys[0]]["fields"]["status"]["name"], threads)
+                # Where one landed late, the one that is followed is the one that has the comments.
+                key = max(keys, key=lambda one: len(_comments(jira[one])))
+                self._fields(bug, jira[key], github[bug.key])
+                self._root(bug, key, jira[key]["fields"]["status"]["name"], threads)
         return self.verdict
 
     def _expect(self, what: str, found: int, word: str = "") -> None:
         if found == 0:
             self.verdict.lost.append(what)
-        elif found > 1 and word not in self._late:
+        elif found > 1 + self._late[word]:
             self.verdict.duplicates.append(f"{what}: {found} times")
 
     # --- markers ------------------------------------------------------------------------------------
     def _markers(self, system: str) -> None:
-        """Find what was added twice under one marker, and tell what a thaw explains from what is ours."""
+        """Find what was added twice under one marker, and tell what nobody could have found from what is ours."""
         first: dict[tuple[str, str], Effect] = {}
         for effect in self.seen.ledgers[system]:
             if not effect.marker or not effect.action.startswith("add"):
@@ -94,11 +111,36 @@ class Judge:
             if earlier is effect:
                 continue
             what = f"{system}: {effect.action} {effect.marker} on {effect.entity} at {earlier.at:%T} and {effect.at:%T}"
-            if any(begun < earlier.at < thawed < effect.at < thawed + THAW for begun, thawed in self.seen.frozen):
-                self.verdict.late_landed.append(what)
-                self._late |= set(_words(effect))
+            if why := self._held(system, earlier, effect) or self._thawed(earlier, effect):
+                self.verdict.late_landed.append(f"{what}: {why}")
+                self._late.update(_words(effect))
             else:
                 self.verdict.duplicates.append(what)
+
+    def _held(self, system: str, earlier: Effect, effect: Effect) -> str:
+        """Say which request the network held for longer than anybody looks for it."""
+        longest = window(system, effect.action)
+        for number, held in enumerate(self.seen.held):
+            if held.marker != effect.marker or held.went - held.came <= longest or (number, "") in self._spent:
+                continue
+            # Either it came last, or a resend had just found nothing when it came.
+            just_before = held.went < earlier.at < held.went + SOON and effect.at < earlier.at + longest
+            if held.went < effect.at < held.went + SOON or just_before:
+                self._spent.add((number, ""))
+                return f"held for {(held.went - held.came).total_seconds():.1f} s"
+        return ""
+
+    def _thawed(self, earlier: Effect, effect: Effect) -> str:
+        """Say which thaw let a request out whose *sent* mark preceded the freeze: one for each mark and freeze."""
+        mark = Marker.find(effect.marker)
+        for number, frozen in enumerate(self.seen.frozen):
+            announced = mark is not None and mark.effect in frozen.announced
+            if not announced or (number, effect.marker) in self._spent:
+                continue
+            if frozen.begun < earlier.at < frozen.thawed < effect.at < frozen.thawed + SOON:
+                self._spent.add((number, effect.marker))
+                return f"a worker was frozen until {frozen.thawed:%T}"
+        return ""
 
     # --- comments -----------------------------------------------------------------------------------
     def _places(self, system: str, threads: Mapping[str, Sequence[str]]) -> None:

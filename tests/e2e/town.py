@@ -120,6 +120,7 @@ class Town:
     connectors: Mapping[str, str] = CONNECTORS
     hurry: Mapping[str, str] = HURRY
     workers: tuple[str, ...] = ("w1", "w2")
+    tokens: Mapping[str, str] = TOKENS
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -147,7 +148,7 @@ class Town:
             (self.home / folder).mkdir(parents=True)
         self._open_sandboxes()
         self.served.__enter__()
-        urls = {name: self.served.url(name) for name in self.served.sandboxes}
+        urls = {name: self.url_of(name) for name in self.served.sandboxes}
         self.write("connections/all.yaml", self.connections.format(**urls))
         for name, text in self.connectors.items():
             self.declare(name, text)
@@ -164,7 +165,7 @@ class Town:
     def _environment(self, broker: str, store: str) -> dict[str, str]:
         return {
             **{name: value for name, value in os.environ.items() if not name.startswith(("CONNECTOR_", "SENTRY_"))},
-            **TOKENS,
+            **self.tokens,
             **self.hurry,
             "HOOK_SECRET": self.secret,
             "CONNECTOR_HOME": str(self.home),
@@ -175,9 +176,13 @@ class Town:
             "PYTHONWARNINGS": "ignore",
         }
 
+    def url_of(self, system: str) -> str:
+        """Return the address under which our processes find a sandbox."""
+        return self.served.url(system)
+
     def _open_sandboxes(self) -> None:
         repositories = ("acme/web", "acme/dc", "acme/polled", "acme/late")
-        url = self.served.url
+        url = self.url_of
         self.served.add("github", new_github(webhook_secret=self.secret, url=url("github"), repositories=repositories))
         self.served.add("jira", new_jira(webhook_secret=self.secret, url=url("jira"), index_lag=timedelta(0)))
         self.served.add("dc", new_jira(flavour="data-center", context="/jira", url=url("dc") + "/jira"))
