@@ -59,8 +59,8 @@ test: $(STAMP) ## Run the tests (ARGS="-k words" picks some)
 demo: $(STAMP) ## Run everything here against sandboxes of the vendors (ONCE=1: one round, then stop)
 	@.venv/bin/connector demo $(if $(filter-out 0 no false,$(ONCE)),--once)
 
-chaos: $(STAMP) ## Let a storm of faults rage over real processes, then judge (MINUTES=2 SEED=1)
-	@$(PY) -m tests.chaos.storm --minutes $(or $(MINUTES),2) --seed $(or $(SEED),1)
+chaos: $(STAMP) ## Let a storm of faults rage over real processes, then judge (MINUTES=5 SEED=1 HOURS=0)
+	@$(PY) -m tests.chaos.storm --minutes $(or $(MINUTES),5) --seed $(or $(SEED),1) --hours $(or $(HOURS),0)
 
 check: $(STAMP) ## Do all that CI does: format, lint, types, import contracts, tests
 	@$(MAKE) --no-print-directory format-check

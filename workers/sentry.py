@@ -31,6 +31,8 @@ def start(
     """Start reporting; returns False, having done nothing, without a DSN.  ``transport`` is for tests."""
     if not dsn:
         return False
+    from sentry_sdk.integrations.celery import CeleryIntegration
+
     sentry_sdk.init(
         dsn=dsn,
         release=release or None,
@@ -38,8 +40,9 @@ def start(
         include_local_variables=False,
         max_request_body_size="never",
         traces_sample_rate=None,
-        # Otherwise every outbound call would carry our trace ids to the vendors.
+        # Otherwise every outbound call would carry our trace ids to the vendors, and every doorbell the project's key.
         trace_propagation_targets=[],
+        integrations=[CeleryIntegration(propagate_traces=False)],
         before_send=scrub,
         before_breadcrumb=_no_breadcrumb,
         max_breadcrumbs=0,

@@ -121,15 +121,17 @@ def run(home: Path, *, minutes: float, seed: int) -> dict[str, Any]:
         (home / "ledgers.json").write_text(
             json.dumps({name: one.ledger.rows() for name, one in ground.served.sandboxes.items()}, default=str)
         )
-        found = search(ground)
-        line["secrets_found"] = len(found)
         for word in ("lost", "duplicates", "inversions", "late_landed"):
             for sentence in getattr(verdict, word)[:50]:
                 say(f"{word}: {sentence}")
-        for sentence in (*ground.unresolved(), *trouble.unasked, *found[:50]):
-            say(f"unresolved, unasked or found: {sentence}")
+        for sentence in (*ground.unresolved(), *trouble.unasked):
+            say(f"unresolved or unasked: {sentence}")
         if books.get("dead") or books.get("in_flight"):
             say(json.dumps(ground.json("dead", "list"), indent=1)[:6000])
+        found = search(ground)
+        for sentence in found[:50]:
+            say(f"secret: {sentence}")
+        line["secrets_found"] = len(found)
     return line
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import sentry_sdk
+from celery import Celery
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 
@@ -51,6 +52,16 @@ def wire() -> Iterator[Wire]:
 
 def test_nothing_starts_without_a_dsn() -> None:
     assert sentry.start("") is False
+
+
+def test_no_message_to_the_broker_carries_the_projects_key(wire: Wire) -> None:
+    app = Celery(broker="memory://")
+    app.send_task("deliver", queue="doorbells")
+    with app.connection() as connection, connection.SimpleQueue("doorbells") as queue:
+        headers = queue.get(timeout=5).headers
+    assert headers["task"] == "deliver"
+    assert not [name for name in headers if "sentry" in name or name == "baggage"]
+    assert "key" not in str(headers.get("headers"))
 
 
 def test_no_outbound_call_carries_our_trace_ids(wire: Wire) -> None:

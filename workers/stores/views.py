@@ -26,8 +26,11 @@ class Views:
         return {name: int(value or 0) for name, value in zip(COUNTS, got, strict=True)}
 
     def tally(self) -> dict[str, int]:
-        """Return what is counted beside the accounting: ``retries``, ``filtered``, ``missed`` (by webhooks)."""
-        names = ("retries", "filtered", "missed")
+        """Return what is counted beside the accounting.
+
+        ``retries``, ``filtered``, ``missed`` (by webhooks), ``overtaken`` (a turn came back too late).
+        """
+        names = ("retries", "filtered", "missed", "overtaken")
         got = self.client.hmget(self.tag + "counts", names)
         return {name: int(value or 0) for name, value in zip(names, got, strict=True)}
 

@@ -51,6 +51,28 @@ def bury(store: Deliveries, *numbers: int, **settle: Any) -> None:
     store.end(turn)
 
 
+# --- the fence ----------------------------------------------------------------------------------------------
+
+
+def test_a_turn_that_comes_back_after_its_lease_is_refused_and_counted(store: Deliveries, ticker: Ticker) -> None:
+    turn, box = claimed(store)
+    ticker.move(store.pace.slot + 1)
+    assert store.settle(turn, box.subject, Settlement(settle=[("d1", "delivered", "")])) is None
+    assert store.tally()["overtaken"] == 1
+    announced = store.intend(turn, box.subject, "e1", action="create", delivery="d1", request="", deadline=1)
+    assert announced.answer == "stale"
+    assert store.tally()["overtaken"] == 2
+    adds_up(store, accepted=1, in_flight=1)
+
+
+def test_a_settlement_that_is_sent_twice_is_overtaken_by_nobody(store: Deliveries) -> None:
+    turn, box = claimed(store)
+    what = Settlement(settle=[("d1", "delivered", "")])
+    assert store.settle(turn, box.subject, what) is not None
+    assert store.settle(turn, box.subject, what) is None
+    assert store.tally()["overtaken"] == 0
+
+
 # --- accept -------------------------------------------------------------------------------------------------
 
 

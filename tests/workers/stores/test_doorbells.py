@@ -120,7 +120,7 @@ MISTAKES = (
     Mistake(
         "settling asks no fence",
         Storm,
-        {"if not holds(turn, subject) then return {'stale'} end\nlocal what": "local what"},
+        {"if not holds(turn, subject) then return overtaken(turn) end\nlocal what": "local what"},
     ),
     Mistake(
         "a bell that nobody answers keeps its slot for ever",

@@ -6,7 +6,7 @@
 -- Returns {'stale'} | {'go'} | {'done', remote, entity JSON} | {'unknown', sent at, deadline, looked up times}.
 prune()
 local turn, subject, fx = ARGV[5], ARGV[6], k('fx:' .. ARGV[7])
-if not holds(turn, subject) then return {'stale'} end
+if not holds(turn, subject) then return overtaken(turn) end
 local was = redis.call('HMGET', fx, 'state', 'remote', 'entity', 'at', 'deadline', 'looks')
 if was[1] == 'done' then return {'done', was[2] or '', was[3] or ''} end
 if was[1] == 'sent' and ARGV[13] ~= '1' then

@@ -149,6 +149,13 @@ local function holds(turn, subject)
   return redis.call('HGET', k('own'), subject) == turn and alive(turn)
 end
 
+-- What a turn is told that comes too late: frozen, cut off or slow past its slot, it has lost its subjects.  One
+-- that is alive has only sent something twice, after a lost answer; that is not counted.
+local function overtaken(turn)
+  if not alive(turn) then count('overtaken', 1) end
+  return {'stale'}
+end
+
 local function held_by(turn) return cjson.decode(redis.call('HGET', k('turns'), turn) or '[]') end
 local function note(turn, subjects)
   if #subjects == 0 then redis.call('HDEL', k('turns'), turn)

@@ -20,7 +20,7 @@
 -- it was the canary, or was let go), 'opened' (it was the canary).
 prune()
 local turn, subject = ARGV[5], ARGV[6]
-if not holds(turn, subject) then return {'stale'} end
+if not holds(turn, subject) then return overtaken(turn) end
 local what = cjson.decode(ARGV[7])
 local w = meta('w')
 for _, row in ipairs(what.done or {}) do
