@@ -22,6 +22,7 @@ from workers.doorbell import Doorbell, queue_for, queue_name
 from workers.following import Queues
 from workers.health import Health
 from workers.logs import about
+from workers.operating.care import forget_old
 from workers.poller import due, poll
 from workers.process import Process, this_process
 from workers.scanner import Scanner
@@ -155,6 +156,7 @@ def trim() -> None:
     desk = process.wiring.desk()
     for connector in desk.config().connectors.values():
         gone = desk.deliveries(connector).trim(desk.now_ms())
+        forget_old(desk.deliveries(connector), desk.now_ms())
         if gone:
             log.warning("%s: %d dead letters were older than their retention and are discarded", connector.name, gone)
 

@@ -239,6 +239,30 @@ def test_a_group_is_replayed_at_its_rate_with_progress_and_can_be_cancelled(town
     town.settled("web")
 
 
+def test_a_group_is_cared_for_and_exported(town: Town, port: int) -> None:
+    rows = dead(town, town.title("Care"))
+    bob, eve = person(port, "bob"), person(port, "eve")
+    letters = bob.ask(f"/api/connector/dead-letters?entity={urllib.parse.quote(rows[0]['key'])}").json()["letters"]
+    group = letters[0]["group"]
+    path = f"/dead-letters/care/web/{group}"
+    assert eve.send(path, stage="resolved").status == 403
+    assert bob.send(path, stage="gone").status == 400
+    assert bob.send(path, stage="held", incident="javascript:alert(1)").status == 400
+    assert bob.send("/dead-letters/care/web/x", stage="held").status == 404
+    assert bob.send(path, stage="acknowledged", assignee="bob", note="<b>asked</b>").status == 303
+    page = bob.ask(f"/dead-letters?group={group}").text
+    assert "acknowledged" in page
+    assert "&lt;b&gt;asked" in page
+    told = bob.call(f"/api/connector/groups/web/{group}", {"stage": "held", "incident": "https://inc.example/7"})
+    assert told.json()["stage"] == "held"
+    assert eve.ask(f"/dead-letters/export/web/{group}").status == 403
+    export = bob.ask(f"/dead-letters/export/web/{group}")
+    assert export.headers["Content-Type"].startswith("text/markdown")
+    assert rows[0]["id"] in export.text
+    bob.call("/api/connector/dead-letters/discard", {"group": group, "reason": "a test"})
+    assert bob.ask(f"/dead-letters/export/web/{group}").status == 404
+
+
 def test_what_is_wrong_with_a_question_is_said_and_nothing_else(port: int) -> None:
     bob = person(port, "bob")
     wrong = (

@@ -17,6 +17,7 @@ from workers.flower.dead import RATE
 from workers.flower.face import TOLD, Face, said_of
 from workers.flower.show import redacted
 from workers.operating import acting
+from workers.operating.care import Care, Stage, care_of, take
 from workers.operating.forecast import forecast
 from workers.operating.letters import Dead, Filter, find, grouped, opened
 from workers.operating.pace import speed
@@ -132,6 +133,19 @@ async def _dead(api: Api) -> Any:
         "groups": [one.as_json() for one in grouped(found)],
         "letters": [{**asdict(one), "group": one.group} for one in found[start : start + PAGE]],
     }
+
+
+async def _care(api: Api, name: str, group: str) -> Any:
+    one = api.connector_named(name, Role.OPERATOR)
+    if not re.fullmatch(r"[0-9a-f]{16}", group):
+        raise tornado.web.HTTPError(404, f"there is no group {group}")
+    try:
+        stage = Stage(api.text_of("stage"))
+        care = Care(stage, api.text_of("assignee"), api.text_of("note"), api.text_of("incident"))
+        await api.ask(take, api.desk, one, group, care, api.by)
+    except ValueError as error:
+        raise tornado.web.HTTPError(400, str(error)) from error
+    return asdict((await api.ask(care_of, api.desk.deliveries(one)))[group])
 
 
 async def _letter(api: Api, name: str, delivery: str) -> Any:
@@ -271,6 +285,9 @@ OPERATIONS: Final = (
                     "order": "A name for the order, so that sending it twice is one order."}),
     Operation("POST", "/dead-letters/discard", Role.OPERATOR, "Give dead letters up.", _discard,
               body={**CHOICE, "reason": "Why; needed."}),
+    Operation("POST", "/groups/{connector}/{group}", Role.OPERATOR, "Say who takes care of a group.", _care,
+              body={"stage": "open, acknowledged, held or resolved.", "assignee": "Who.", "note": "What is known.",
+                    "incident": "A link."}),
     Operation("GET", "/replays/{connector}/{order}", Role.VIEWER, "How far an order is.", _order),
     Operation("DELETE", "/replays/{connector}/{order}", Role.OPERATOR, "Cancel an order.", _cancel),
     Operation("GET", "/story", Role.VIEWER, "Why an item did or did not sync.", _story, query={"item": "Key or URL."}),

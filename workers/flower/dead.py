@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -15,6 +16,7 @@ from workers.desk import Desk
 from workers.flower.face import Face
 from workers.flower.show import ago, readable, when
 from workers.operating import acting
+from workers.operating.care import Care, Stage, care_of, report, take, told
 from workers.operating.forecast import Forecast, forecast
 from workers.operating.letters import Dead, Filter, Group, Opened, find, grouped, opened
 from workers.preview import Preview, preview
@@ -48,6 +50,21 @@ def _moment(face: Face, name: str) -> int:
     return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
+def all_care(desk: Desk, connectors: Iterable[Connector]) -> dict[str, Care]:
+    """Return the care of the groups of connectors; the name of a group tells its connector apart."""
+    return {name: care for one in connectors for name, care in care_of(desk.deliveries(one)).items()}
+
+
+def held(desk: Desk, connectors: Iterable[Connector]) -> list[tuple[Connector, str, Mapping[str, Any]]]:
+    """Return the gates that deliveries wait behind instead of dying of the same cause."""
+    return [
+        (one, gate, shut)
+        for one in connectors
+        for gate, shut in desk.deliveries(one).gates().items()
+        if shut.get("about") or gate == "format"
+    ]
+
+
 class DeadLetters(Face):
     """The list, grouped by cause."""
 
@@ -58,11 +75,16 @@ class DeadLetters(Face):
         wanted = filter_of(self)
         page = int(self.number("page", 1, least=1, most=100_000))
         found = await self.ask(find, self.desk, self.config, wanted, self.connectors())
+        groups = grouped(found)
+        cares = await self.ask(all_care, self.desk, self.connectors())
         self.render(
             "dead.html",
             wanted=wanted,
             query={name: self.word(name) for name in (*CRITERIA, "since", "until") if self.word(name)},
-            groups=grouped(found),
+            groups=groups,
+            care={one.name: told(cares, one) for one in groups},
+            held=await self.ask(held, self.desk, self.connectors()),
+            stages=list(Stage),
             letters=found[(page - 1) * PAGE : page * PAGE],
             total=len(found),
             page=page,
@@ -202,8 +224,50 @@ class Act(Face):
         self.redirect(self.reverse_url("orders" if action == "replay" else "dead"), status=303)
 
 
+class CareFor(Face):
+    """Who takes care of a group, and how far they are."""
+
+    tab = "dead"
+
+    async def post(self, name: str, group: str) -> None:
+        """Write it down."""
+        one = self.connector_named(name, Role.OPERATOR)
+        if not re.fullmatch(r"[0-9a-f]{16}", group):
+            raise tornado.web.HTTPError(404, f"there is no group {group}")
+        try:
+            stage = Stage(self.word("stage"))
+            care = Care(stage, self.word("assignee").strip(), self.word("note").strip(), self.word("incident").strip())
+            await self.ask(take, self.desk, one, group, care, self.by)
+        except ValueError as error:
+            raise tornado.web.HTTPError(400, str(error)) from error
+        self.say(f"The group is {stage.value}.")
+        self.redirect(f"{self.reverse_url('dead')}?group={group}", status=303)
+
+
+class Export(Face):
+    """A group and its time window as Markdown."""
+
+    tab = "dead"
+
+    async def get(self, name: str, group: str) -> None:
+        """Hand it out; that it was is written down."""
+        one = self.connector_named(name, Role.OPERATOR)
+        letters = await self.ask(find, self.desk, self.config, Filter(connector=name, group=group), [one])
+        if not letters:
+            raise tornado.web.HTTPError(404, f"no dead letter is in group {group} of {name} any more")
+        (found,) = grouped(letters)
+        cares = await self.ask(all_care, self.desk, [one])
+        rows = await self.ask(self.desk.deliveries(one).audit, most=5000)
+        await self.ask(acting.looked, self.desk, one, self.by, "export", group=group, rows=len(letters))
+        self.set_header("Content-Type", "text/markdown; charset=utf-8")
+        self.set_header("Content-Disposition", f'attachment; filename="{name}-{group}.md"')
+        self.finish(report(found, told(cares, found), letters, rows))
+
+
 ROUTES = [
     tornado.web.url(r"/dead-letters", DeadLetters, name="dead"),
+    tornado.web.url(r"/dead-letters/care/([^/]+)/([^/]+)", CareFor, name="care"),
+    tornado.web.url(r"/dead-letters/export/([^/]+)/([^/]+)", Export, name="export"),
     tornado.web.url(r"/dead-letters/act", Act, name="act"),
     tornado.web.url(r"/dead-letters/([^/]+)/([^/]+)", DeadLetter, name="letter"),
 ]

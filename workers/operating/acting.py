@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
@@ -31,10 +30,10 @@ class Actor:
     origin: str = "cli"
 
 
-def row_of(action: str, connector: Connector, by: Actor, **more: Any) -> dict[str, Any]:
+def row_of(desk: Desk, action: str, connector: Connector, by: Actor, **more: Any) -> dict[str, Any]:
     """Build the audit row of an operator's action."""
     return {
-        "at": datetime.now(UTC).isoformat(),
+        "at": desk.now().isoformat(),
         "action": action,
         "connector": connector.name,
         "actor": by.name,
@@ -46,7 +45,7 @@ def row_of(action: str, connector: Connector, by: Actor, **more: Any) -> dict[st
 def pause(desk: Desk, connector: Connector, by: Actor, why: str) -> None:
     """Stop delivering; events are still taken in, and wait."""
     desk.deliveries(connector).close(desk.now_ms() + LONG_MS, f"paused by {by.name}: {why}")
-    _record(desk, connector, row_of("pause", connector, by, reason=why))
+    _record(desk, connector, row_of(desk, "pause", connector, by, reason=why))
 
 
 def resume(desk: Desk, connector: Connector, by: Actor, *, gate: str = "") -> int:
@@ -56,7 +55,7 @@ def resume(desk: Desk, connector: Connector, by: Actor, *, gate: str = "") -> in
     letter's replay or discard, and by nothing else.
     """
     books = desk.deliveries(connector)
-    row = row_of("resume", connector, by, **({"gate": gate} if gate else {}))
+    row = row_of(desk, "resume", connector, by, **({"gate": gate} if gate else {}))
     ready = 0
     for name in [gate] if gate else books.gates():
         if not name.startswith("dead-"):
@@ -83,7 +82,7 @@ def replay(
     """Order dead letters of one connector back into their mailboxes at ``rate`` a second; see `stores.orders`."""
     books = desk.deliveries(connector)
     what = summary(letters)
-    row = row_of("replay", connector, by, order=order, letters=len(letters), what=what, rate=rate, reason=reason)
+    row = row_of(desk, "replay", connector, by, order=order, letters=len(letters), what=what, rate=rate, reason=reason)
     ids = [one.id for one in letters]
     known = orders.order_of(books, order)
     if known is None:
@@ -100,7 +99,7 @@ def replay(
 
 def cancel(desk: Desk, connector: Connector, order: str, by: Actor) -> bool:
     """Cancel an order; what it has not brought back stays dead."""
-    row = row_of("cancel", connector, by, order=order)
+    row = row_of(desk, "cancel", connector, by, order=order)
     done = orders.cancel(desk.deliveries(connector), order, _packed(row))
     if done:
         desk.record(row)
@@ -112,7 +111,7 @@ def discard(desk: Desk, connector: Connector, ids: Sequence[str], by: Actor, rea
     gone = 0
     for start in range(0, len(ids), CHUNK):
         some = ids[start : start + CHUNK]
-        row = row_of("discard", connector, by, deliveries=list(some), reason=reason)
+        row = row_of(desk, "discard", connector, by, deliveries=list(some), reason=reason)
         done, bells = desk.deliveries(connector).discard(some, reason, _packed(row))
         desk.ring(connector, bells)
         if done:
@@ -123,7 +122,7 @@ def discard(desk: Desk, connector: Connector, ids: Sequence[str], by: Actor, rea
 
 def looked(desk: Desk, connector: Connector, by: Actor, action: str, **more: Any) -> None:
     """Write down that somebody looked at what a list does not show, or took it out."""
-    _record(desk, connector, row_of(action, connector, by, **more))
+    _record(desk, connector, row_of(desk, action, connector, by, **more))
 
 
 def summary(letters: Sequence[Dead]) -> str:

@@ -245,6 +245,15 @@ class Deliveries(Views):
         """Add a row to the audit."""
         self._run("note", audit)
 
+    def care(self, group: str, record: str, audit: str) -> None:
+        """Write down who takes care of a group of dead letters."""
+        self._run("care", group, record, audit)
+
+    def careless(self, groups: Sequence[str]) -> None:
+        """Forget who took care of groups."""
+        if groups:
+            self.client.hdel(self.tag + "care", *groups)
+
     def trim(self, now: int) -> int:
         """Count dead letters older than their retention as discarded."""
         return int(self._run("trim", now - DEAD_DAYS * DAY_MS))

@@ -34,6 +34,10 @@ class Views:
         got = self.client.hmget(self.tag + "counts", names)
         return {name: int(value or 0) for name, value in zip(names, got, strict=True)}
 
+    def cared(self) -> dict[str, bytes]:
+        """Return who takes care of groups of dead letters: group -> record."""
+        return {name.decode(): record for name, record in self.client.hgetall(self.tag + "care").items()}
+
     def minutes(self, last: int, most: int) -> list[dict[str, int]]:
         """Return what was counted in each of the ``most`` minutes up to minute ``last``, oldest first."""
         pipeline = self.client.pipeline(transaction=False)

@@ -432,6 +432,7 @@ def everything(store: Deliveries, ticker: Ticker) -> None:
     )
     store.settle(turn, box.subject, what)
     store.end(turn)
+    store.care("g", "{}", "{}")
     give(store, "o", ["d1"], rate=1, actor="ada", reason="", what="", audit="{}")
     store.claim_poll(10_000)
     store.accept([letter(99, "git:issue:99", expected=True)])
@@ -483,7 +484,7 @@ def test_scripts_build_every_key_from_their_one_tag() -> None:
     for name in ("accept", "begin", "claim", "intent", "settle", "end", "scan", "close", "gate", "replay", "discard", "trim",
                  "bury_held",
                  "enter", "missed",
-                 "order", "order_step", "order_cancel", "note",
+                 "order", "order_step", "order_cancel", "note", "care",
                  "take_tokens", "fail", "succeed", "close_connection"):  # fmt: skip
         text = re.sub(r"--.*", "", text_of(name))
         assert "KEYS[2]" not in text
