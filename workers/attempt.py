@@ -28,7 +28,7 @@ from connector.planning import (
 from connector.ports import Site
 from connector.rings import based, mirrored, siblings, spend, unspent
 from connector.system import Action, Change, Shaped, System, Target, Written
-from workers.desk import Desk
+from workers.desk import Desk, Post
 from workers.stores.deliveries import Deliveries
 from workers.stores.records import Box, Letter, Settlement, pack_link
 from workers.writing import Pen
@@ -65,11 +65,13 @@ class Attempt:
         event: Event,
         book: Settlement,
         links: dict[str, Link] | None = None,
+        post: Post | None = None,
     ) -> None:
         """``links`` by source, where an earlier attempt at the same letter knows newer ones than the box."""
         self.desk, self.config, self.connector = desk, config, connector
         self.event, self.book, self.store, self.letter = event, book, store, letter
         self.links = links if links is not None else dict(box.links)
+        self.post: Post = post or desk.site
         self.until = desk.ticks() + desk.call.total_seconds()
         self.source: System = desk.system_of(config, connector.source.connection)
         target_system = desk.system_of(config, connector.target.connection)
@@ -79,7 +81,7 @@ class Attempt:
         self.target_system = target_system
         self.target: Target = target_system.target
         self.settings: Any = connector.target.settings
-        self.there: Site = desk.site(connector.target.connection, self.until)
+        self.there: Site = self.post(connector.target.connection, self.until)
         self.pen = Pen(
             store=store,
             turn=turn,
@@ -227,7 +229,7 @@ class Attempt:
     def _mark_of_entity(self) -> str:
         if self.event.kind.is_state:
             return self.event.marker
-        here = self.desk.site(self.connector.source.connection, self.until)
+        here = self.post(self.connector.source.connection, self.until)
         # A comment carries its own mark; that of the issue is found with the issue.
         issue = self.source.complete(here, replace(self.event, kind=Kind.ISSUE_UPDATED, sub=""))
         return issue.marker if issue is not None else ""
@@ -239,7 +241,7 @@ class Attempt:
         late = overtaken(self.links.get(event.entity.ref), event)
         if not (event.partial or replayed or ring or late):
             return event
-        here = self.desk.site(self.connector.source.connection, self.until)
+        here = self.post(self.connector.source.connection, self.until)
         return self.source.complete(here, event)
 
     def _ring(self) -> bool:
@@ -249,7 +251,7 @@ class Attempt:
         if self.source.matches is None:
             message = f"{self.source.title} knows no queries, so when.jql cannot be asked"
             raise Rejected(message, cause="no_query")
-        here = self.desk.site(self.connector.source.connection, self.until)
+        here = self.post(self.connector.source.connection, self.until)
         return self.source.matches(here, self.connector.when.jql, self.event)
 
     # --- state --------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from connector.event import Event, Kind
 from connector.link import Link
 from connector.planning import collapse
 from workers.attempt import Attempt, Result
+from workers.calls import Calls
 from workers.desk import Desk
 from workers.failure import Failure
 from workers.holding import FORMAT_GATE, kind_of
@@ -42,6 +43,7 @@ class Work:
         self.letters: tuple[Letter, ...] = ()
         self.links: dict[str, Link] = dict(box.links)
         self.book = Settlement()
+        self.calls = Calls(desk.site)
         self.result: Result | None = None
 
     @property
@@ -51,6 +53,11 @@ class Work:
 
     def settle(self) -> tuple[Settlement, tuple[int, str] | None]:
         """Work on the first letters; returns the settlement, and (until, why) to close the connector."""
+        what, shut = self._settled()
+        what.calls = dict(self.calls.made)
+        return what, shut
+
+    def _settled(self) -> tuple[Settlement, tuple[int, str] | None]:
         try:
             event = self._open()
         except UnknownFormat as error:
@@ -112,6 +119,7 @@ class Work:
             event=event,
             book=self.book,
             links=self.links,
+            post=self.calls,
         )
         self.result = attempt.deliver()
         for letter in self.letters[:-1]:
@@ -131,7 +139,7 @@ class Work:
     def _refused_too(self, connection: str) -> bool:
         try:
             self.desk.system_of(self.config, connection).probe(
-                self.desk.site(connection, self.desk.ticks() + self.desk.call.total_seconds())
+                self.calls(connection, self.desk.ticks() + self.desk.call.total_seconds())
             )
         except Unauthorized:
             return True

@@ -25,7 +25,7 @@ def status(connector: str | None, *, as_json: bool) -> None:
         print_json([one.as_json() for one in found])
         return
     print_table(
-        ("connector", "state", "waiting", "due", "in flight", "dead", "oldest", "why"),
+        ("connector", "state", "waiting", "due", "in flight", "dead", "calls each", "oldest", "why"),
         (
             (
                 one.connector,
@@ -34,6 +34,7 @@ def status(connector: str | None, *, as_json: bool) -> None:
                 one.backlog["due"],
                 one.counts["in_flight"],
                 one.counts["dead"],
+                "" if one.calls_each is None else f"{one.calls_each:.1f}",
                 when(one.oldest) if one.oldest else "",
                 one.why,
             )

@@ -37,6 +37,10 @@ class Standing:
     """When the oldest delivery was accepted that is known to wait (the first of each lane are looked at)."""
     held: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     connections: Mapping[str, State] = field(default_factory=dict)
+    calls: Mapping[str, int] = field(default_factory=dict)
+    """API calls that deliveries took, by connection."""
+    calls_each: float | None = None
+    """The same per delivery that came to its end (delivered, skipped or dead); None before the first."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a document."""
@@ -50,6 +54,8 @@ def standing(desk: Desk, connector: Connector, *, states: Mapping[str, State] | 
     known = states if states is not None else desk.connections.states(*names)
     mine = {name: known[name] for name in dict.fromkeys(names)}
     condition = books.condition()
+    counts, tally = books.counts(), books.tally()
+    ended = counts["delivered"] + counts["skipped"] + counts["dead"]
     state, why, since, until = _state(connector, condition, mine, desk.now_ms())
     return Standing(
         connector=connector.name,
@@ -58,12 +64,14 @@ def standing(desk: Desk, connector: Connector, *, states: Mapping[str, State] | 
         why=why,
         since=since,
         until=until,
-        counts=books.counts(),
-        tally=books.tally(),
+        counts=counts,
+        tally=tally,
         backlog=books.backlog(),
         oldest=_oldest(books),
         held=books.gates(),
         connections=mine,
+        calls=books.calls_by_connection(),
+        calls_each=round(tally["calls"] / ended, 2) if ended else None,
     )
 
 

@@ -239,6 +239,8 @@ class Settlement:
     """The cause of ``bury``, which the books may find to be systemic: then the subject is parked instead."""
     won: tuple[str, Sequence[str]] | tuple[()] = ()
     """Kind and places of what was delivered: a cause of that kind and place is not systemic."""
+    calls: dict[str, int] = field(default_factory=dict)
+    """API calls that the work took, by connection."""
     next: str = "go"
     delay: int = 0
     gate: str = ""
@@ -279,6 +281,7 @@ class Settlement:
                 "gate",
                 "why",
                 "canary",
+                "calls",
             )
             if (value := getattr(self, name))
         }

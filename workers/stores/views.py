@@ -28,15 +28,21 @@ class Views:
     def tally(self) -> dict[str, int]:
         """Return what is counted beside the accounting.
 
-        ``retries``, ``filtered``, ``missed`` (by webhooks), ``overtaken`` (a turn came back too late).
+        ``retries``, ``filtered``, ``missed`` (by webhooks), ``overtaken`` (a turn came back too late), ``calls``
+        (to the APIs, for deliveries; polls and probes of a paused connection are nobody's).
         """
-        names = ("retries", "filtered", "missed", "overtaken")
+        names = ("retries", "filtered", "missed", "overtaken", "calls")
         got = self.client.hmget(self.tag + "counts", names)
         return {name: int(value or 0) for name, value in zip(names, got, strict=True)}
 
     def cared(self) -> dict[str, bytes]:
         """Return who takes care of groups of dead letters: group -> record."""
         return {name.decode(): record for name, record in self.client.hgetall(self.tag + "care").items()}
+
+    def calls_by_connection(self) -> dict[str, int]:
+        """Return how many API calls deliveries took, by connection."""
+        found = decoded(self.client.hgetall(self.tag + "counts"))
+        return {name.removeprefix("calls:"): int(n) for name, n in sorted(found.items()) if name.startswith("calls:")}
 
     def minutes(self, last: int, most: int) -> list[dict[str, int]]:
         """Return what was counted in each of the ``most`` minutes up to minute ``last``, oldest first."""

@@ -12,7 +12,7 @@
 --   supersede: [[id, [kind...]]...]      (older dead letters of its entity and of these kinds are told by it),
 --   done: [[effect, remote, entity JSON, life ms]...], forget: [effect...],
 --   links: [[source, target, link JSON, found from the target's side too?]...], aliases: [target...], unlinks: [[source, target]...],
---   audit: [row...],
+--   audit: [row...], calls: {connection: API calls that it took},
 --   next: "go"|"keep"|"due"|"park", delay: ms, gate: name, why: text, canary: {first, longest, any} }
 --   (a delay with "park": the gate opens by itself after it)
 -- Returns {'stale'} or {'ok', w, verdict, gate} followed by what claim returns.  The verdict is '' or what
@@ -47,10 +47,11 @@ end
 for _, target in ipairs(what.aliases or {}) do join(subject, target) end
 for _, row in ipairs(what.supersede or {}) do supersede(row[1], row[2]) end
 if what.won and redis.call('EXISTS', k('causes')) == 1 then not_the_rule(what.won[1], what.won[2]) end
-local delivered = false
+local delivered, took = false, not what.settle
 for _, row in ipairs(what.settle or {}) do
   delivered = delivered or row[2] == 'delivered'
   if take_out(row[1]) then
+    took = true
     strike(row[1], row[2], row[3], row[2])
     count('in_flight', -1)
   end
@@ -80,6 +81,12 @@ else
   end
 end
 for _, row in ipairs(what.audit or {}) do audit(row) end
+if took then
+  for connection, calls in pairs(what.calls or {}) do
+    count('calls', calls)
+    redis.call('HINCRBY', k('counts'), 'calls:' .. connection, calls)
+  end
+end
 if how == 'keep' then
   redis.call('ZADD', k('slots'), now + SLOT, turn)
   return {'ok', w, '', ''}
