@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import flower.urls
+import prometheus_client
 import tornado.template
 import tornado.web
 
 from connector.config import Connector
 from workers.desk import Desk
 from workers.flower import api, audit, connectors, dead, mappings, orders, why
+from workers.operating.metrics import Metrics
 from workers.process import Process
 from workers.roles import Rule
 
@@ -108,4 +111,7 @@ def install(process: Process, rules: Sequence[Rule], poll: Callable[[Connector],
     """Add everything to Flower; call it once, before Flower's application is made."""
     flower.urls.handlers[0:0] = routes()
     flower.urls.settings["template_loader"] = Templates(Path(flower.urls.settings["template_path"]))
-    flower.urls.settings["connector"] = Parts(process, rules, poll)
+    parts = Parts(process, rules, poll)
+    flower.urls.settings["connector"] = parts
+    # Flower's /metrics exports whatever is registered.
+    prometheus_client.REGISTRY.register(Metrics(parts.desk, time.monotonic))

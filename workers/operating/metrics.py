@@ -1,0 +1,201 @@
+"""Tell Prometheus how connectors stand, read from the store when it asks; labels are bounded by the configuration."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, time
+from typing import Any, Final
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.registry import Collector
+
+from connector.config import Config, Connection
+from workers.desk import Desk
+from workers.operating.pace import Speed, speed
+from workers.operating.standing import Standing, all_standings
+from workers.stores.orders import orders
+from workers.stores.scripts import StoreError
+
+log = logging.getLogger("connector.metrics")
+
+Family = CounterMetricFamily | GaugeMetricFamily | InfoMetricFamily
+
+STATES: Final = ("running", "shadow", "paused", "refused", "open", "throttled", "closed")
+KINDS: Final = ("limit", "breaker", "paused")
+OUTCOMES: Final = ("delivered", "skipped", "discarded")
+LANES: Final = ("live", "replay", "backfill")
+PER: Final = ("connector", "team")
+
+FRESH: Final = 5.0
+"""Seconds for which one look at the store serves all scrapes."""
+
+
+class Metrics(Collector):
+    """The collector; ``ticks`` is monotonic seconds.
+
+    A store that does not answer is told as ``connector_store_up 0``: whoever scrapes must learn of it, and
+    what else the process exports must still be exported.
+    """
+
+    def __init__(self, desk: Callable[[], Desk], ticks: Callable[[], float]) -> None:
+        self._desk, self._ticks = desk, ticks
+        self._lock = threading.Lock()
+        self._kept: tuple[float, list[Family]] | None = None
+
+    def describe(self) -> list[Any]:
+        """Say nothing at registration: it would ask the store before anybody has."""
+        return []
+
+    def collect(self) -> Iterator[Family]:
+        """Yield everything; asks the store at most once in five seconds."""
+        with self._lock:
+            if self._kept is None or self._ticks() - self._kept[0] > FRESH:
+                self._kept = (self._ticks(), list(self._look()))
+            families = self._kept[1]
+        yield from families
+
+    def _look(self) -> Iterator[Family]:
+        up = GaugeMetricFamily("connector_store_up", "Whether the store answered.")
+        desk = self._desk()
+        config = desk.config()
+        yield from _declared(desk, config)
+        try:
+            found = all_standings(desk, config)
+            speeds = {one.connector: speed(desk, config.connectors[one.connector]) for one in found}
+            open_orders = {
+                one.connector: sum(o.state == "open" for o in orders(desk.deliveries(config.connectors[one.connector])))
+                for one in found
+            }
+            calls = {name: desk.connections.calls(name) for name in config.connections}
+        except StoreError as error:
+            log.warning("the store does not answer, its metrics are left out: %s", error)
+            up.add_metric((), 0)
+            yield up
+            return
+        up.add_metric((), 1)
+        yield up
+        yield from _counts(found)
+        yield from _waiting(found, desk.now_ms())
+        yield from _speed(found, speeds)
+        yield from _states(found)
+        yield from _connections(found, desk.now_ms())
+        yield _gauge("connector_replays_open", "Orders to replay that are being carried out.", found,
+                     lambda one: open_orders[one.connector])  # fmt: skip
+        yield _calls(calls)
+
+
+def _declared(desk: Desk, config: Config) -> Iterator[Family]:
+    info = InfoMetricFamily("connector_configuration", "The configuration in force.")
+    info.add_metric((), {"hash": config.hash, "instance": config.instance})
+    yield info
+    left = GaugeMetricFamily(
+        "connector_credential_expires_seconds",
+        "Seconds until the declared end of a connection's credential; negative when it is over.",
+        labels=("connection",),
+    )
+    for name, connection in sorted(config.connections.items()):
+        end = expiry(connection)
+        if end is not None:
+            left.add_metric((name,), (end - desk.now()).total_seconds())
+    yield left
+
+
+def expiry(connection: Connection) -> datetime | None:
+    """Return when a connection's credential ends, as it is declared (``auth.expires``); None where it is not."""
+    auth = getattr(connection.settings, "auth", None)
+    day = getattr(auth, "expires", None) or getattr(connection.settings, "expires", None)
+    return datetime.combine(day, time(), UTC) if isinstance(day, date) else None
+
+
+def _counts(found: Iterable[Standing]) -> Iterator[Family]:
+    accepted = CounterMetricFamily("connector_accepted", "Deliveries accepted.", labels=PER)
+    settled = CounterMetricFamily("connector_settled", "Deliveries settled, by outcome.", labels=(*PER, "outcome"))
+    retries = CounterMetricFamily("connector_retries", "Attempts that failed and were put off.", labels=PER)
+    missed = CounterMetricFamily(
+        "connector_missed_webhooks", "Events that a webhook should have brought and a poll had to find.", labels=PER
+    )
+    api = CounterMetricFamily("connector_delivery_calls", "API calls that deliveries made.", labels=PER)
+    for one in found:
+        who = (one.connector, one.team)
+        accepted.add_metric(who, one.counts["accepted"])
+        for outcome in OUTCOMES:
+            settled.add_metric((*who, outcome), one.counts[outcome])
+        retries.add_metric(who, one.tally.get("retries", 0))
+        missed.add_metric(who, one.tally.get("missed", 0))
+        api.add_metric(who, one.tally.get("calls", 0))
+    yield from (accepted, settled, retries, missed, api)
+
+
+def _waiting(found: Iterable[Standing], now: int) -> Iterator[Family]:
+    yield _gauge("connector_in_flight", "Deliveries accepted and not yet settled.", found,
+                 lambda one: one.counts["in_flight"])  # fmt: skip
+    yield _gauge("connector_dead_letters", "Deliveries that need a person.", found, lambda one: one.counts["dead"])
+    yield _gauge("connector_due", "Items that are tried again later.", found, lambda one: one.backlog["due"])
+    yield _gauge("connector_oldest_waiting_seconds", "Age of the oldest delivery that is known to wait.", found,
+                 lambda one: (now - one.oldest) / 1000 if one.oldest else 0)  # fmt: skip
+    yield _gauge("connector_turns", "Turns and doorbells that are out.", found, lambda one: one.backlog["slots"])
+    ready = GaugeMetricFamily("connector_ready", "Items that wait for a turn, by lane.", labels=(*PER, "lane"))
+    held = GaugeMetricFamily("connector_held", "Items that wait behind a gate, by its kind.", labels=(*PER, "gate"))
+    for one in found:
+        for lane in LANES:
+            ready.add_metric((one.connector, one.team, lane), one.backlog.get(lane, 0))
+        kinds: Counter[str] = Counter()
+        for gate, shut in one.held.items():
+            # Only the kind of a gate is a label: its name may hold an id.
+            kinds[gate.partition(":")[0].partition("-")[0]] += int(shut["parked"])
+        for kind, number in sorted(kinds.items()):
+            held.add_metric((one.connector, one.team, kind), number)
+    yield from (ready, held)
+
+
+def _speed(found: Iterable[Standing], speeds: Mapping[str, Speed]) -> Iterator[Family]:
+    lag = GaugeMetricFamily(
+        "connector_lag_seconds",
+        "Upper bound of the time from acceptance to the write, over the last hour.",
+        labels=(*PER, "quantile"),
+    )
+    for one in found:
+        mine = speeds[one.connector]
+        lag.add_metric((one.connector, one.team, "0.5"), mine.lag_p50 / 1000)
+        lag.add_metric((one.connector, one.team, "0.95"), mine.lag_p95 / 1000)
+    yield lag
+
+
+def _states(found: Iterable[Standing]) -> Iterator[Family]:
+    state = GaugeMetricFamily("connector_state", "1 for the state that a connector is in.", labels=(*PER, "state"))
+    for one in found:
+        for word in STATES:
+            state.add_metric((one.connector, one.team, word), int(one.state == word))
+    yield state
+
+
+def _connections(found: Iterable[Standing], now: int) -> Iterator[Family]:
+    closed = GaugeMetricFamily(
+        "connector_connection_closed", "1 while a connection may not be called, by why.", labels=("connection", "kind")
+    )
+    known = {name: one for standing in found for name, one in standing.connections.items()}
+    for name, one in sorted(known.items()):
+        for kind in KINDS:
+            shut = one.kind == kind and (one.closed_until > now or kind == "paused")
+            closed.add_metric((name, kind), int(shut))
+    yield closed
+
+
+def _calls(calls: Mapping[str, Mapping[str, int]]) -> Family:
+    made = CounterMetricFamily(
+        "connector_api_calls", "API calls of all processes, by endpoint class.", labels=("connection", "endpoint")
+    )
+    for name, endpoints in sorted(calls.items()):
+        for endpoint, number in sorted(endpoints.items()):
+            made.add_metric((name, endpoint), number)
+    return made
+
+
+def _gauge(name: str, text: str, found: Iterable[Standing], value: Callable[[Standing], float]) -> Family:
+    family = GaugeMetricFamily(name, text, labels=PER)
+    for one in found:
+        family.add_metric((one.connector, one.team), value(one))
+    return family
