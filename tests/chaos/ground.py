@@ -84,7 +84,7 @@ class Ground(Town):
     connections = CONNECTIONS
     connectors = CONNECTORS
     hurry = PACE
-    workers = ("w1", "w2", "w3", "w4")
+    workers: tuple[str, ...] = ("w1", "w2", "w3", "w4")
 
     def __init__(self, home: Path, chance: Random) -> None:
         super().__init__(home)
