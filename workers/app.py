@@ -19,6 +19,7 @@ from workers import logs
 from workers.celery_settings import SETTINGS, refuse_unsafe
 from workers.delivery import run_turn
 from workers.doorbell import Doorbell, queue_for, queue_name
+from workers.farewell import Farewell
 from workers.following import Queues
 from workers.health import Health
 from workers.logs import about
@@ -39,6 +40,7 @@ STUCK: Final = 60.0
 
 _stopping = threading.Event()
 _turns: dict[int, float] = {}
+farewell: Final = Farewell(lambda: bool(_turns))
 
 
 def queues(config: Config | None) -> list[Queue]:
@@ -214,9 +216,10 @@ class Hands(bootsteps.StartStopStep):
                 port=settings.health_port,
             ).start()
 
-    def stop(self, _parent: Any) -> None:
+    def stop(self, parent: Any) -> None:
         """End both."""
         _stopping.set()
+        farewell.failed(parent.exitcode)
         if self.scanner is not None:
             self.scanner.stop()
         if self.health is not None:
@@ -284,6 +287,7 @@ app.steps["worker"].add(Hands)
 def _stop_turns(**_: Any) -> None:
     """Let running turns end after their current write."""
     _stopping.set()
+    farewell.begin()
 
 
 @signals.setup_logging.connect

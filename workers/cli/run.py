@@ -8,7 +8,7 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -170,7 +170,7 @@ def receive(host: str | None, port: int | None) -> None:
 @click.option("--connectors", default="", help="Serve only these connectors, separated by commas.")
 def work(name: str, threads: int | None, connectors: str) -> None:
     """Run a worker: deliver what is in the inbox."""
-    from workers.app import TICKS, app, process, start_logs
+    from workers.app import TICKS, app, farewell, process, start_logs
     from workers.doorbell import queue_name
 
     start_logs(process.settings)
@@ -182,7 +182,8 @@ def work(name: str, threads: int | None, connectors: str) -> None:
         )
     _refuse_taken_health(process.settings)
     queues = [TICKS, *(queue_name(one) for one in wanted)] if wanted else None
-    app.worker_main(
+    run: Callable[[list[str]], object] = app.worker_main  # its stubs say that it never returns
+    run(
         [
             "--quiet",
             "worker",
@@ -196,6 +197,9 @@ def work(name: str, threads: int | None, connectors: str) -> None:
             *([f"--queues={','.join(queues)}"] if queues else []),
         ]
     )
+    farewell.over()
+    # Not 0 where Celery gave up: a supervisor that restarts only what failed must see it.
+    sys.exit(farewell.exit_code)
 
 
 @click.command()
