@@ -119,7 +119,8 @@ class Owner:
 class Connector:
     """A declared link from one connection to another.
 
-    ``uid`` is stable: the first name it ever had (see ``renamed_from``).
+    ``uid`` is stable: the first name it ever had (see ``renamed_from``).  ``weight`` is its share of a
+    connection's limits, against those of the other connectors that need them.
     """
 
     name: str
@@ -138,6 +139,7 @@ class Connector:
     expire: Mapping[str, timedelta] = field(default_factory=dict)
     poll_every: timedelta = timedelta(minutes=5)
     concurrency: int = 4
+    weight: int = 1
     attempts: int = 8
     on_dead: str = "continue"
     template: str = ""

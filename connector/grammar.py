@@ -278,6 +278,9 @@ class ConnectorSchema(Declaration):
         metadata=_says("How often the source is polled beside its webhooks (default 5m), or `off`."),
     )
     concurrency = Count(least=1, most=64, metadata=_says("Entities worked on at once (default 4)."))
+    weight = Count(
+        least=1, most=100, metadata=_says("Its share of a connection's limits against other connectors (default 1).")
+    )
     attempts = Count(least=1, most=50, metadata=_says("Attempts before a dead letter (default 8)."))
     on_dead = Word(
         validate=Known(("continue", "block")),

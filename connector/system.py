@@ -167,14 +167,28 @@ class Target:
     look_up: Callable[[Site, Any, Change, datetime], Written | Absent]
 
 
+class Period(StrEnum):
+    """How a limit comes back.
+
+    ``rolling``: steadily, so that it holds in any window.  ``aligned``: all at once, at whole multiples of its
+    period (the top of the UTC hour).  ``started``: all at once, a period after the first call it counted, or
+    when the target says.
+    """
+
+    ROLLING = "rolling"
+    ALIGNED = "aligned"
+    STARTED = "started"
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """A limit that the system publishes: ``amount`` units per ``per``, for one endpoint class.
 
     ``endpoint`` ``*`` means the connection as a whole, ``entity`` each entity's writes, ``write``
     all calls that write.  ``unit`` is ``calls`` or ``points`` (`Request.cost`).  ``burst`` is given
-    where the vendor's limit is a token bucket of that size; 0 means a window.  ``entity`` counts the
-    class separately for each `Request.entity` (a Slack channel).
+    where the vendor's limit is a token bucket of that size or larger; 0 means a window.  ``entity`` counts the
+    class separately for each `Request.entity` (a Slack channel).  ``spares_unchanged``: an answer of 304 is
+    not counted by it.
     """
 
     endpoint: str
@@ -183,6 +197,22 @@ class Limit:
     unit: str = "calls"
     burst: int = 0
     entity: bool = False
+    period: Period = Period.ROLLING
+    spares_unchanged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What an answer says is left of one of the `Limit`s (named by endpoint, unit and per).
+
+    ``resets_in`` is when all of it is back; None where that is not told.
+    """
+
+    endpoint: str
+    per: timedelta
+    left: int
+    unit: str = "calls"
+    resets_in: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +236,8 @@ class System:
     ``authorize(settings, reveal)`` -> headers that carry the credential.
     ``refusal(request, response)`` -> the error for a bad answer, None for a good one.  Pure.
     ``limits(settings)`` -> the limits to keep.
+    ``headroom(request, response)`` -> what a good answer says is left of them; it may lower what we think is
+    left, and never raises it.  None where answers say nothing.
     ``probe(site)`` -> who the credential belongs to; raises `Unauthorized`.
     ``verify(settings, inbound, reveal, now)`` -> `Trust`; raises `Untrusted`.  Checks raw bytes.
     ``receive(connection, settings, inbound, trust)`` -> `Received`; raises `Unreadable`.  Pure; never
@@ -253,6 +285,7 @@ class System:
     poll: Callable[[Site, Any, Mapping[str, Any], datetime], Page] | None = None
     backfill: Callable[[Site, Any, Mapping[str, Any], Mapping[str, Any]], Page] | None = None
     target: Target | None = None
+    headroom: Callable[[Request, Response], Sequence[Left]] | None = None
     blind_spots: tuple[str, ...] = ()
     polled_only: frozenset[Kind] = frozenset()
     redelivers: timedelta = timedelta(days=7)

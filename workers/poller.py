@@ -13,6 +13,7 @@ from connector.errors import ConnectorError, Unauthorized
 from connector.event import Kind
 from connector.ports import Site
 from connector.system import Page
+from workers.behalf import on_behalf_of
 from workers.desk import Desk
 from workers.inbox import Inbox
 from workers.outcome import DEFAULT_PAUSE, Step, outcome_of
@@ -61,7 +62,8 @@ def poll(desk: Desk, inbox: Inbox, connector: Connector) -> Polled:
 
     webhooks = getattr(config.connections[name].settings, "webhook", None) is not None
     expected = system.kinds - system.polled_only if webhooks else frozenset()
-    got = _read(desk, inbox, connector, cursor=books.cursor("poll"), page=page, expected=expected)
+    with on_behalf_of(connector.uid, weight=connector.weight):
+        got = _read(desk, inbox, connector, cursor=books.cursor("poll"), page=page, expected=expected)
     if missed := books.count_missed(int(MISSED_AFTER.total_seconds() * 1000)):
         log.warning("%s: %d events of %s were brought by no webhook", connector.name, missed, system.title)
     return got
@@ -134,7 +136,8 @@ def backfill(
     while True:
         site = desk.site(connector.source.connection, desk.ticks() + 2 * desk.call.total_seconds())
         try:
-            got = system.backfill(site, connector.source.settings, query, cursor)
+            with on_behalf_of(connector.uid, weight=connector.weight, lane="backfill"):
+                got = system.backfill(site, connector.source.settings, query, cursor)
         except ConnectorError as error:
             outcome = outcome_of(error)
             if outcome.step in {Step.CLOSE, Step.SNOOZE}:

@@ -167,12 +167,13 @@ class Transport:
         headers, body = self._message(request)
         self._end()
         self._limiter.take(request)
-        headers.update(self._credentials())
-        # Taking a token may have taken time; this is the last look before bytes leave.
-        end, began = self._end(), self._clock()
+        began = self._clock()
         response: Response | None = None
         error: ConnectorError | None = None
         try:
+            headers.update(self._credentials())
+            # Taking a token may have taken time; this is the last look before bytes leave.
+            end, began = self._end(), self._clock()
             response = self._follow(request, hop, headers, body, end)
             error = self._judge(request, response)
             if error is not None:

@@ -185,6 +185,8 @@ class Wiring:
                 Connections(self.store) if self.store_url else None,
                 time.monotonic,
                 time.sleep,
+                system.headroom,
+                self.settings.backoff,
             )
             transport = Transport(
                 system,
@@ -198,8 +200,9 @@ class Wiring:
             return line
 
     def flush_calls(self) -> None:
-        """Write the number of API calls made since the last time into the store."""
+        """Write the number of API calls made since the last time into the store; give back unused tokens."""
         for name, line in list(self._lines.items()):
+            line.limiter.give_back()
             if calls := line.limiter.counted():
                 Connections(self.store).count_calls(name, calls)
 

@@ -17,6 +17,7 @@ from connector.event import Event, Kind
 from connector.link import Link
 from connector.planning import collapse
 from workers.attempt import Attempt, Result
+from workers.behalf import on_behalf_of
 from workers.calls import Calls
 from workers.desk import Desk
 from workers.failure import Failure
@@ -53,7 +54,8 @@ class Work:
 
     def settle(self) -> tuple[Settlement, tuple[int, str] | None]:
         """Work on the first letters; returns the settlement, and (until, why) to close the connector."""
-        what, shut = self._settled()
+        with on_behalf_of(self.connector.uid, weight=self.connector.weight, lane=self.box.lane):
+            what, shut = self._settled()
         what.calls = dict(self.calls.made)
         return what, shut
 

@@ -62,9 +62,17 @@ Per connection (``jc:{@name}:`` + name)
 
 ====================  ======  ==========================================================  ==================
 ``state``             hash    closed_until ms, kind (limit, breaker, paused), why, since,  for ever
-                              opened (times in a row)
+                              opened (times in a row); ``closed:<class>`` until ms and
+                              ``why:<class>`` of an endpoint class that is closed alone;
+                              of a half-open breaker ``half`` (probes of this round),
+                              ``left``, ``good``, ``probed`` ms
 ``failing``           zset    entities that failed since the last success -> ms            until a success
 ``tat:<bucket>``      string  GCRA: theoretical arrival time in microseconds               its period
+``win:<bucket>``      hash    a window: ``end`` ms, ``used`` units, ``W`` weight of all,   its period
+                              ``w:<connector>`` weight, ``u:<connector>`` units
+``asking:<bucket>``   zset    connector|lane|weight that shares it -> until ms             a minute
+``part:<bucket>``     hash    connector|lane -> arrival time of its own part               a minute
+``took:<holder>``     string  last grant of a thread (JSON), for a lost answer             30 s
 ``probe``             string  somebody tries the paused credential                        10 s
 ``inbox``             hash    envelope id -> raw envelope not yet accepted everywhere      until accepted
 ``unread``            hash    id -> raw payloads that we could not read                    30 d, about 1,000

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError as StoreError
 __all__ = ["NoScriptError", "StoreError", "run", "run_all", "run_many", "sha_of", "text_of"]
 
 _DELIVERIES: Final = ("lib", "gates", "letters")
-_CONNECTION: Final = frozenset({"take_tokens", "fail", "succeed", "close_connection"})
+_CONNECTION: Final = frozenset({"take_tokens", "lower_tokens", "fail", "succeed", "close_connection"})
 
 
 @cache

@@ -485,7 +485,7 @@ def test_scripts_build_every_key_from_their_one_tag() -> None:
                  "bury_held",
                  "enter", "missed",
                  "order", "order_step", "order_cancel", "note", "care",
-                 "take_tokens", "fail", "succeed", "close_connection"):  # fmt: skip
+                 "take_tokens", "lower_tokens", "fail", "succeed", "close_connection"):  # fmt: skip
         text = re.sub(r"--.*", "", text_of(name))
         assert "KEYS[2]" not in text
         for call in re.findall(r"redis\.call\('(?!TIME)\w+',\s*([^)\s,]+)", text):
