@@ -78,6 +78,7 @@ def _drain(desk: Desk, config: Config, connector: Connector, store: Deliveries, 
         answer = store.settle(turn, box.subject, what, claim=1 if more else 0)
         if answer is None:
             done.ended = "fenced"
+            work.overtaken()
             return
         work.told(what)
         done.add(what)

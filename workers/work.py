@@ -23,6 +23,7 @@ from workers.desk import Desk
 from workers.failure import Failure
 from workers.holding import FORMAT_GATE, kind_of
 from workers.outcome import Step, outcome_of
+from workers.overtaken import look_again
 from workers.stores.deliveries import Deliveries
 from workers.stores.records import Box, Letter, Settlement, UnknownFormat, unpack_event
 from workers.stores.scripts import StoreError
@@ -45,6 +46,7 @@ class Work:
         self.links: dict[str, Link] = dict(box.links)
         self.book = Settlement()
         self.calls = Calls(desk.site)
+        self.attempt: Attempt | None = None
         self.result: Result | None = None
 
     @property
@@ -110,7 +112,7 @@ class Work:
             raise
 
     def _deliver(self, event: Event) -> Settlement:
-        attempt = Attempt(
+        self.attempt = attempt = Attempt(
             desk=self.desk,
             config=self.config,
             connector=self.connector,
@@ -164,6 +166,18 @@ class Work:
 
     def _kind(self, event: Event) -> str:
         return kind_of(event.kind.value, linked=event.entity.ref in self.box.links)
+
+    def overtaken(self) -> None:
+        """See to what was sent although the settlement was refused."""
+        if self.attempt is not None and self.attempt.pen.sent:
+            look_again(
+                self.desk,
+                self.connector,
+                self.store,
+                turn=self.turn,
+                event=self.attempt.event,
+                sent=self.attempt.pen.sent,
+            )
 
     def told(self, what: Settlement) -> None:
         """Tell the outside what is now in the books."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -49,6 +49,8 @@ class Pen:
     settings: Any
     budget: timedelta
     book: Settlement
+    sent: list[Change] = field(default_factory=list)
+    """What may have left and is not in the books yet."""
 
     def write(self, change: Change) -> tuple[Written, bool]:
         """Perform a change; returns what it left, and False where nothing had to be done for it.
@@ -87,6 +89,7 @@ class Pen:
 
     def _send(self, change: Change) -> Written:
         answered: list[Request] = []
+        self.sent.append(change)
 
         def send(request: Request, /) -> Response:
             response = self.site.send(request)
@@ -101,6 +104,7 @@ class Pen:
             # read after it fails, the thing may be there: it is looked up, not added again.
             unknown = (isinstance(error, Retryable) and error.sent) or (answered and change.action in ADDS)
             if not unknown:
+                self.sent.remove(change)
                 self.book.forget.append(change.effect)
             raise
 
@@ -142,6 +146,7 @@ class Pen:
         kept = replace(self.book, settle=[], bury=[], failed=wrote, aliases=[], supersede=[], next="keep")
         if self.store.settle(self.turn, self.subject, kept) is None:
             raise Fenced
+        self.sent.clear()
         self.book.recorded += self.book.audit
         self.book.done, self.book.links, self.book.forget, self.book.audit = [], [], [], []
 

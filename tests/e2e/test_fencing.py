@@ -24,7 +24,7 @@ def test_what_a_thawed_worker_still_sends_is_one_request_that_is_found_and_count
     number = town.report(title)
     town.issue(title)
     town.settled("web")
-    before = town.overtaken("web")
+    before = {name: town.tally("web", name) for name in ("overtaken", "late")}
     switch = town.home / "freeze"
     for name in ("w1", "w2"):
         town.stop(name)
@@ -45,7 +45,9 @@ def test_what_a_thawed_worker_still_sends_is_one_request_that_is_found_and_count
         worker.send_signal(signal.SIGCONT)
         # The one request that had been announced goes out, and nothing else.
         until(lambda: len(town.comments(title)) == 3)
-        until(lambda: town.overtaken("web") > before)
+        until(lambda: town.tally("web", "late") == before["late"] + 1)
+        assert town.tally("web", "overtaken") > before["overtaken"]
+        assert "may stand twice at" in town.log("fz")
         town.comment("acme/web", number, "third")
         town.settled("web")
     finally:

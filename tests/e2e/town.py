@@ -322,10 +322,10 @@ class Town:
         found: dict[str, int] = self.json("deliveries", connector)["counts"][connector]
         return found
 
-    def overtaken(self, connector: str) -> int:
-        """Return how often a turn of a connector found that another had taken over."""
+    def tally(self, connector: str, name: str) -> int:
+        """Return what a connector counts beside its accounting."""
         with Redis.from_url(self.environment["STORE_URL"]) as store:
-            return int(store.hget(f"jc:{{{connector}}}:counts", "overtaken") or 0)
+            return int(store.hget(f"jc:{{{connector}}}:counts", name) or 0)
 
     def settled(self, connector: str, *, seconds: float = 60) -> dict[str, int]:
         """Wait until nothing is in flight, check that the books balance, and return them."""

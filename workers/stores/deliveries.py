@@ -258,6 +258,10 @@ class Deliveries(Views):
         """Count dead letters older than their retention as discarded."""
         return int(self._run("trim", now - DEAD_DAYS * DAY_MS))
 
+    def doubt(self, entity: str, fields: Sequence[str], *, late: int = 0) -> None:
+        """Believe the base of a source entity no more about these fields; count ``late`` things as standing twice."""
+        self._run("doubt", entity, orjson.dumps(list(fields)).decode(), late)
+
     # --- marks --------------------------------------------------------------------------------------
     def claim_poll(self, span: int) -> bool:
         """Win the right to poll; nobody else does for ``span`` ms, so a doubled tick is harmless."""

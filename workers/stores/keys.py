@@ -15,8 +15,8 @@ name                  type    holds                                             
                               until), ``open_why``, ``format``, ``activated`` ms (first
                               seen by anybody: where its polls begin)
 ``counts``            hash    accepted, delivered, skipped, dead, discarded, in_flight;    for ever
-                              ``retries``, ``filtered``, ``missed``, ``overtaken``
-                              besides; ``calls`` (API calls that deliveries took) and
+                              ``retries``, ``filtered``, ``missed``, ``overtaken``,
+                              ``late`` besides; ``calls`` (API calls that deliveries took) and
                               ``calls:<connection>``
 ``minute:<n>``        hash    what was counted in that minute since 1970; ``lag:<n>``     3 h
                               deliveries within 125 ms times two to the n

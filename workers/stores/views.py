@@ -28,10 +28,11 @@ class Views:
     def tally(self) -> dict[str, int]:
         """Return what is counted beside the accounting.
 
-        ``retries``, ``filtered``, ``missed`` (by webhooks), ``overtaken`` (a turn came back too late), ``calls``
-        (to the APIs, for deliveries; polls and probes of a paused connection are nobody's).
+        ``retries``, ``filtered``, ``missed`` (by webhooks), ``overtaken`` (a turn came back too late), ``late`` (what
+        such a turn added may stand twice), ``calls`` (to the APIs, for deliveries; polls and probes of a paused
+        connection are nobody's).
         """
-        names = ("retries", "filtered", "missed", "overtaken", "calls")
+        names = ("retries", "filtered", "missed", "overtaken", "late", "calls")
         got = self.client.hmget(self.tag + "counts", names)
         return {name: int(value or 0) for name, value in zip(names, got, strict=True)}
 
