@@ -99,6 +99,8 @@ HURRY: Final = {
     "TURN_SECONDS": "3",
     "BACKOFF_SECONDS": "1",
     "PROBE_SECONDS": "1",
+    "CANARY_SECONDS": "2",
+    "CANARY_LONGEST_SECONDS": "4",
     "WORKER_THREADS": "6",
 }
 

@@ -40,6 +40,7 @@ NEED_SERVERS = [
     ("dead", "show", "abc"),
     ("dead", "replay", "--all"),
     ("dead", "discard", "abc", "--reason", "why"),
+    ("dead", "bury", "web-bugs", "--gate", "cause:1", "--reason", "why"),
     ("pause", "web-bugs"),
     ("resume", "web-bugs"),
     ("sync", "web-bugs", "--since", "2026-01-01"),

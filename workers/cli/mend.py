@@ -1,4 +1,4 @@
-"""Mend: replay and discard dead letters, pause and resume, bring in the past."""
+"""Mend: replay and discard dead letters, pause, bring in the past."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from connector.config import Connector
 from workers.cli.look import actor
 from workers.cli.output import USAGE, as_json, console, fail, print_json, print_table, say, when
 from workers.cli.parts import connector_named, parts, wired
+from workers.cli.status import tell_held
 from workers.stores.records import Letter
 from workers.unread import Unread, read_again, unread
 
@@ -75,6 +76,7 @@ def list_dead(connector: str | None, cause: str, most: int, *, as_json: bool) ->
     for one, letter in found:
         group = (one.name, letter.fields.get("cause", ""))
         groups[group] = groups.get(group, 0) + 1
+    tell_held(connector)
     if not found:
         console.print("no dead letters")
         return
@@ -292,32 +294,6 @@ def pause(connector: str, why: str) -> None:
 
 @click.command()
 @click.argument("connector")
-def resume(connector: str) -> None:
-    """Go on delivering: opens the connector, its gates and its connections."""
-    process, _ = parts(need_servers=True)
-    one = connector_named(process, connector)
-    desk = wired(process).desk()
-    books = desk.deliveries(one)
-    row = _operator("resume", one, [])
-    for name in (one.source.connection, one.target.connection):
-        desk.connections.open(name)
-    parked = 0
-    for gate in books.gates():
-        if gate.startswith("dead-"):
-            continue  # a blocking dead letter is opened by its replay or its discard
-        count, bells = books.open_gate(gate, json.dumps(row))
-        parked += count
-        desk.ring(one, bells)
-    bell = books.close(0, "")
-    if bell:
-        desk.ring(one, [bell])
-    desk.record(row)
-    process.close()
-    console.print(f"{connector} goes on ({parked} parked subjects are ready again)")
-
-
-@click.command()
-@click.argument("connector")
 @click.option("--since", metavar="DATE", help="Everything changed since then: 2026-11-01 or 2026-11-01T09:00:00Z.")
 @click.option("--jql", help="Everything a Jira query finds.")
 @as_json
@@ -355,4 +331,4 @@ def _since(text: str) -> str:
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).isoformat()
 
 
-COMMANDS = (dead, pause, resume, sync)
+COMMANDS = (dead, pause, sync)

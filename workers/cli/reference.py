@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -110,7 +111,7 @@ def _described(command: click.Command, context: click.Context, level: int) -> It
         return
     usage = " ".join(command.collect_usage_pieces(context))
     yield f"```text\n{context.command_path} {usage}\n```\n"
-    yield f"{(command.help or '').strip()}\n"
+    yield f"{inspect.cleandoc(command.help or '')}\n"
     rows = [one.get_help_record(context) for one in command.get_params(context)]
     found = [row for row in rows if row and row[0] not in {"-h, --help", "--help"}]
     if found:

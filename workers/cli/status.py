@@ -6,6 +6,7 @@ import click
 
 from workers.cli.output import as_json, print_json, print_table, say, when
 from workers.cli.parts import connector_named, parts, wired
+from workers.operating.held import line
 
 
 @click.command()
@@ -43,7 +44,17 @@ def status(connector: str | None, *, as_json: bool) -> None:
     )
     for one in found:
         for gate, shut in one.held.items():
-            say(f"{one.connector}: {shut['parked']} held behind {gate} since {when(shut['since'])}: {shut['why']}")
+            say(line(one.connector, gate, shut, when))
+
+
+def tell_held(connector: str | None) -> None:
+    """Say what is held instead of being a dead letter, because its cause is not its own."""
+    process, _ = parts(need_servers=True)
+    desk = wired(process).desk()
+    for one in process.source.current.connectors.values():
+        if connector in {None, one.name}:
+            for gate, shut in desk.deliveries(one).gates().items():
+                say(line(one.name, gate, shut, when))
 
 
 COMMANDS = (status,)

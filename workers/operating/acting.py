@@ -120,6 +120,25 @@ def discard(desk: Desk, connector: Connector, ids: Sequence[str], by: Actor, rea
     return gone
 
 
+def bury(desk: Desk, connector: Connector, by: Actor, gate: str, reason: str) -> int:
+    """Make dead letters of what is held behind a gate; returns how many.
+
+    Who comes back behind it meanwhile stands at its end and is left alone.
+    """
+    books = desk.deliveries(connector)
+    left = books.gates().get(gate, {}).get("parked", 0)
+    row = row_of("bury", connector, by, gate=gate, reason=reason)
+    buried = 0
+    while left > 0:
+        ids, bells = books.bury_held(gate, _packed(row), most=min(CHUNK, left))
+        desk.ring(connector, bells)
+        buried += len(ids)
+        left -= CHUNK
+    if buried:
+        desk.record({**row, "letters": buried})
+    return buried
+
+
 def looked(desk: Desk, connector: Connector, by: Actor, action: str, **more: Any) -> None:
     """Write down that somebody looked at what a list does not show, or took it out."""
     _record(desk, connector, row_of(desk, action, connector, by, **more))
