@@ -127,7 +127,7 @@ def bury(desk: Desk, connector: Connector, by: Actor, gate: str, reason: str) ->
     """
     books = desk.deliveries(connector)
     left = books.gates().get(gate, {}).get("parked", 0)
-    row = row_of("bury", connector, by, gate=gate, reason=reason)
+    row = row_of(desk, "bury", connector, by, gate=gate, reason=reason)
     buried = 0
     while left > 0:
         ids, bells = books.bury_held(gate, _packed(row), most=min(CHUNK, left))
