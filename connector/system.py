@@ -118,7 +118,9 @@ class Written:
     ``entity`` is the target as it is now called; ``remote`` the native id of an added comment or
     message.  ``kept`` holds, per vocabulary key, the value now in the target (for echoes).
     ``fresh`` is False when nothing was sent: a look-up found an earlier write of ours, or the target
-    already held everything.  ``losses`` say in words what the target would not take.
+    already held everything.  ``losses`` say in words what the target would not take.  ``holds`` are
+    native values, as `Target.shape` makes them, that a create left in fields it cannot carry: a status
+    that is the wanted one already needs no update.
     """
 
     entity: Entity
@@ -126,6 +128,7 @@ class Written:
     kept: Mapping[str, Any] = field(default_factory=dict)
     fresh: bool = True
     losses: tuple[str, ...] = ()
+    holds: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +265,7 @@ class System:
     ``a|b`` is satisfied by either.
     ``implied(body)`` -> the headers that a recorded body (parsed JSON) must have come with, so that a
     file can be read that was saved without them; empty where the body does not tell.
+    ``conditional`` True where a read with ``If-None-Match`` may be answered 304 and then costs no quota.
     ``markers_inline`` True where `receive` already sees our markers (GitHub body, Slack metadata).
     """
 
@@ -289,6 +293,7 @@ class System:
     blind_spots: tuple[str, ...] = ()
     polled_only: frozenset[Kind] = frozenset()
     redelivers: timedelta = timedelta(days=7)
+    conditional: bool = False
     markers_inline: bool = True
     needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     implied: Callable[[Any], Mapping[str, str]] | None = None

@@ -281,6 +281,10 @@ class Attempt:
         change = creation(self.event, shaped, marker)
         written = self._write(change, shaped)
         later = {name: value for name, value in shaped.fields.items() if name in shaped.later}
+        held: dict[str, Any] = {}
+        if written is not None and later and all(written.holds.get(name) == later[name] for name in later):
+            # What is made has them from the beginning: an open issue, in the first status of its workflow.
+            held, later = later, {}
         if written is None:
             if later:
                 self._write(Change(Action.UPDATE, change.effect, marker, fields=later), shaped)
@@ -302,7 +306,7 @@ class Attempt:
             self._remember(based(link, {}, written.kept, self.letter.id))
             self._update(shaped.fields, shaped)
             return
-        self._remember(based(link, change.fields, written.kept, self.letter.id))
+        self._remember(based(link, {**change.fields, **held}, written.kept, self.letter.id))
         if later:
             self._update(later, shaped)
 

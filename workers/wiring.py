@@ -32,6 +32,7 @@ from workers.stores.deliveries import Deliveries, Pace
 from workers.stores.envelopes import Envelopes
 from workers.stores.records import Bell, UnknownFormat
 from workers.transport import Refused, Transport
+from workers.unchanged import Unchanged
 
 log = logging.getLogger("connector.wiring")
 
@@ -70,6 +71,7 @@ class _Line:
     transport: Transport
     limiter: Limiter
     memory: Remembered
+    unchanged: Unchanged | None = None
 
 
 @dataclass(slots=True)
@@ -154,6 +156,8 @@ class Wiring:
         def send(request: Request) -> Response:
             line.transport.deadline = until
             try:
+                if line.unchanged is not None:
+                    return line.unchanged.send(request, line.transport)
                 return line.transport(request)
             except ConnectorError as error:
                 error.connection = connection
@@ -195,7 +199,8 @@ class Wiring:
                 limiter=limiter,
                 guard=Guard(connection.http.private_addresses),
             )
-            line = _Line(connection, transport, limiter, Remembered(time.monotonic))
+            unchanged = Unchanged() if system.conditional else None
+            line = _Line(connection, transport, limiter, Remembered(time.monotonic), unchanged)
             self._lines[name] = line
             return line
 

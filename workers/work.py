@@ -112,6 +112,7 @@ class Work:
             raise
 
     def _deliver(self, event: Event) -> Settlement:
+        self.calls.begin()
         self.attempt = attempt = Attempt(
             desk=self.desk,
             config=self.config,
@@ -141,6 +142,7 @@ class Work:
         return self.book
 
     def _refused_too(self, connection: str) -> bool:
+        self.calls.begin()
         try:
             self.desk.system_of(self.config, connection).probe(
                 self.calls(connection, self.desk.ticks() + self.desk.call.total_seconds())

@@ -71,6 +71,8 @@ class Fake:
         self.ledger = Ledger()
         self.faults: list[Fault] = []
         self.later: frozenset[str] = frozenset({"Status"})
+        self.starts: dict[str, Any] = {}
+        """What a create leaves in fields that it cannot carry, by the way it says so."""
         self.lag = timedelta(0)
         self.has_look_up = True
         self.refuses: ConnectorError | None = None
@@ -143,7 +145,8 @@ class Fake:
                 self.number += 1
                 entity = Entity(self.name, "issue", str(self.number), key=f"{self.prefix}-{self.number}")
                 self.items[entity.id] = Item(entity, dict(change.fields))
-                return self._note(change, Written(entity, kept=_kept(change.fields)), "add issue")
+                written = Written(entity, kept=_kept(change.fields), holds=self.starts)
+                return self._note(change, written, "add issue")
             case Action.UPDATE:
                 item = self._item(change)
                 missing = {name: value for name, value in change.fields.items() if item.fields.get(name) != value}

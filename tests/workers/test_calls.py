@@ -88,3 +88,40 @@ def test_a_settlement_that_is_sent_twice_counts_its_calls_once(street: Street) -
     assert books.settle(turn, box.subject, what, claim=1) is not None
     assert books.settle(turn, box.subject, what, claim=1) is not None
     assert books.calls_by_connection() == {"jira": 3}
+
+
+def test_an_attempt_reads_nothing_twice() -> None:
+    sent: list[Request] = []
+
+    def send(request: Request, /) -> Response:
+        sent.append(request)
+        return Response(200, body=str(len(sent)).encode())
+
+    calls = Calls(lambda name, _until: Site(name, None, send, lambda: datetime.now(UTC)))
+    jira, git = calls("jira", 0.0), calls("git", 0.0)
+    read, other = Request("GET", "/issue/1"), Request("GET", "/issue/1", {"fields": "status"})
+    assert [site.send(read).body for site in (jira, calls("jira", 0.0), git)] == [b"1", b"1", b"2"]
+    assert jira.send(other).body == b"3"
+    jira.send(Request("PUT", "/issue/1", json={}))
+    assert [site.send(read).body for site in (jira, jira, git)] == [b"5", b"5", b"2"], (
+        "only what was written to changed"
+    )
+    calls.begin()
+    assert git.send(read).body == b"6"
+    assert calls.made == {"jira": 4, "git": 2}
+
+
+def test_a_read_before_a_write_of_unknown_outcome_is_no_answer_after_it() -> None:
+    def send(request: Request, /) -> Response:
+        sent.append(request)
+        if request.writes:
+            raise Retryable("cut", sent=True)
+        return Response(200)
+
+    sent: list[Request] = []
+    site = Calls(lambda name, _until: Site(name, None, send, lambda: datetime.now(UTC)))("jira", 0.0)
+    site.send(Request("GET", "/issue/1"))
+    with pytest.raises(Retryable):
+        site.send(Request("PUT", "/issue/1", json={}))
+    site.send(Request("GET", "/issue/1"))
+    assert [one.method for one in sent] == ["GET", "PUT", "GET"]

@@ -57,6 +57,7 @@ SYSTEM: Final = System(
     polled_only=frozenset({Kind.ISSUE_UPDATED, Kind.PULL_REQUEST_UPDATED}),
     # A person may redeliver a webhook for about 3 days (older documentation: 30).
     redelivers=timedelta(days=7),
+    conditional=True,
     markers_inline=True,
     # Classic tokens tell their scopes; fine-grained ones do not.
     needs={"read": ("repo|public_repo",), "write": ("repo|public_repo",)},

@@ -15,7 +15,7 @@ from connector.event import Entity
 from connector.ports import Request, Response, Site
 from connector.system import Absent, Action, Change, Target, Written
 from connector.systems.github.api import MOVED, PER_PAGE, found, get, is_gone, pages, read, split, write
-from connector.systems.github.fields import KEPT_AS, current, shape
+from connector.systems.github.fields import KEPT_AS, LATER, current, shape
 from connector.systems.github.members import Json, moment
 from connector.systems.github.poll import repository_place
 from connector.systems.github.reread import issue_now, issue_repository
@@ -75,7 +75,8 @@ def _create(site: Site, target: Into, change: Change) -> Written:
 
     issue = found(_send(site, target.repository, request), sent=True)
     place = repository_place(site, issue_repository(issue, target.repository))
-    return Written(place.entity(issue), kept=_kept(issue, place, change.fields))
+    holds = {name: value for name, value in current(issue).items() if name in LATER}
+    return Written(place.entity(issue), kept=_kept(issue, place, change.fields), holds=holds)
 
 
 def _update(site: Site, change: Change) -> Written:

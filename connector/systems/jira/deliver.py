@@ -16,11 +16,11 @@ from connector.system import Action, Change, Written
 from connector.systems.jira import mark, vocabulary
 from connector.systems.jira.api import INTERNAL, PROPERTY, call
 from connector.systems.jira.metadata import all_fields, create_screen
-from connector.systems.jira.read import comment_of, issue_of
+from connector.systems.jira.read import comment_of, issue_now, issue_of
 from connector.systems.jira.readback import compare
 from connector.systems.jira.settings import JiraTarget
 from connector.systems.jira.transitions import move
-from connector.systems.jira.vocabulary import member
+from connector.systems.jira.vocabulary import Json, member
 from connector.systems.jira.wanted import LATER
 
 _NO_LINKS: Final = frozenset({403, 404, 405, 501})
@@ -38,26 +38,35 @@ def read(site: Site, target: JiraTarget, entity: Entity) -> Mapping[str, Any] | 
     fields = {
         name: compare(known[name], value) if name in known else value for name, value in member(issue, "fields").items()
     }
-    for name in LATER:
-        if isinstance(fields.get(name), Mapping):
-            fields[name] = {"name": member(member(issue, "fields"), name).get("name")}
-    return {"fields": fields, "data": vocabulary.issue_data(site.settings, issue)}
+    return {"fields": fields | _steps(issue), "data": vocabulary.issue_data(site.settings, issue)}
 
 
-def kept_of(site: Site, entity: Entity, *, created: bool = False) -> tuple[Entity, Mapping[str, Any]]:
-    """Read back what a write left; nothing where that fails, for the write itself is done.
+def _steps(issue: Json) -> dict[str, Any]:
+    """Return status and resolution in the form in which they are wanted."""
+    fields = member(issue, "fields")
+    return {name: {"name": member(fields, name).get("name")} for name in LATER if isinstance(fields.get(name), Mapping)}
+
+
+def kept_of(site: Site, entity: Entity) -> tuple[Entity, Mapping[str, Any]]:
+    """Read back what a write left: the issue as it is now called, and its vocabulary."""
+    return _told(site, entity, _read_back(site, entity))
+
+
+def _read_back(site: Site, entity: Entity) -> dict[str, Any] | None:
+    """Read the issue after a write; None where that fails, for the write itself is done.
 
     Whatever the reason: a token that ends in between would else be taken for a refusal of the write,
     which is then sent again.
     """
     try:
-        issue = issue_of(site, entity.id)
+        return issue_of(site, entity.id)
     except ConnectorError:
-        return entity, {}
+        return None
+
+
+def _told(site: Site, entity: Entity, issue: Json | None) -> tuple[Entity, Mapping[str, Any]]:
     if issue is None:
         return entity, {}
-    if created:
-        mark.learn(site, "issue", issue.get("properties"))
     now = vocabulary.issue_entity(entity.connection, site.settings, issue)
     return now, vocabulary.issue_data(site.settings, issue)
 
@@ -102,8 +111,11 @@ def _create(site: Site, target: JiraTarget, change: Change) -> Written:
     if not isinstance(made, Mapping) or not str(made.get("id", "")).isdigit():
         raise Retryable("the create was answered without the issue's id", sent=True, cause="bad_answer")
     entity = vocabulary.issue_entity(site.connection, site.settings, made)
-    entity, kept = kept_of(site, entity, created=True)
-    return Written(entity, kept=kept)
+    issue = _read_back(site, entity)
+    if issue is not None:
+        mark.learn(site, "issue", issue.get("properties"))
+    entity, kept = _told(site, entity, issue)
+    return Written(entity, kept=kept, holds=_steps(issue) if issue is not None else {})
 
 
 def _update(site: Site, target: JiraTarget, change: Change) -> Written:
@@ -111,10 +123,12 @@ def _update(site: Site, target: JiraTarget, change: Change) -> Written:
     plain = {name: value for name, value in change.fields.items() if name not in LATER}
     if plain:
         call(site, "PUT", f"/issue/{entity.id}", json={"fields": plain}, entity=entity.id)
-    fresh = bool(plain)
+    fresh, issue = bool(plain), None
     if "status" in change.fields:
-        fresh |= move(site, target, entity, str(change.fields["status"]["name"]), change.fields)
-    entity, kept = kept_of(site, entity)
+        issue = issue_now(site, entity.id)
+        if move(site, target, entity, change.fields, member(issue, "fields")):
+            fresh, issue = True, None
+    entity, kept = _told(site, entity, issue or _read_back(site, entity))
     return Written(entity, kept=kept, fresh=fresh)
 
 

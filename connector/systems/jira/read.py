@@ -40,6 +40,11 @@ def issue_of(site: Site, name: str, *, expand: str = "") -> dict[str, Any] | Non
     return get_or_none(site, f"/issue/{name}", fields="*all", properties=PROPERTY, **more)
 
 
+def issue_now(site: Site, number: str) -> dict[str, Any]:
+    """Read an issue that must be there; raises `Rejected` where it is not."""
+    return get_object(site, f"/issue/{number}", fields="*all", properties=PROPERTY)
+
+
 def comment_of(site: Site, issue: str, number: str) -> dict[str, Any] | None:
     """Read a comment with its properties; None where there is none.
 

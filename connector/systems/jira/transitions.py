@@ -18,18 +18,19 @@ _STEPS: Final = 3
 _RANK: Final = {"new": 0, "indeterminate": 1, "done": 2}
 
 
-def move(site: Site, target: JiraTarget, entity: Entity, status: str, fields: Json) -> bool:
-    """Move an issue into ``status`` and tell whether anything was sent; the status it has is read first.
+def move(site: Site, target: JiraTarget, entity: Entity, fields: Json, has: Json) -> bool:
+    """Move an issue into the status of ``fields`` and tell whether anything was sent.
 
     Already there (in the status, or in the category where one is named), or done in both senses:
     nothing to do.  Where no transition leads there directly, up to three steps are taken one at a time,
-    each between where the issue is and where it shall be.  ``fields`` are native values that a
-    transition's screen may ask for (a resolution).
+    each between where the issue is and where it shall be.  ``fields`` are native values: beside the status
+    those that a transition's screen may ask for (a resolution).  ``has`` are the issue's fields as read just now.
     """
+    status = str(fields["status"]["name"])
     seen: list[str] = []
     known = statuses(site, entity.scope or target.project)
+    now = member(has, "status")
     while True:
-        now = _status(site, entity)
         if _named(now) == status.casefold() or (status.casefold() not in known and _category(now) == status.casefold()):
             return bool(seen)
         seen.append(_named(now))
@@ -47,6 +48,7 @@ def move(site: Site, target: JiraTarget, entity: Entity, status: str, fields: Js
         _take(site, target, entity, step, fields)
         if _leads_to(step, status):
             return True
+        now = _status(site, entity)
 
 
 def _status(site: Site, entity: Entity) -> Json:
