@@ -7,7 +7,7 @@ from typing import Final
 
 from connector.event import Kind
 from connector.system import System
-from connector.systems.github import api, deliver, poll, receive, recorded, refusal, reread
+from connector.systems.github import api, deliver, limits, poll, receive, recorded, refusal, reread
 from connector.systems.github.settings import Connection, ConnectionSchema, SourceSchema, TargetSchema
 
 
@@ -38,7 +38,8 @@ SYSTEM: Final = System(
     base_url=_base_url,
     authorize=api.authorize,
     refusal=refusal.refusal,
-    limits=api.limits,
+    limits=limits.limits,
+    headroom=limits.headroom,
     probe=api.probe,
     verify=receive.verify,
     receive=receive.receive,

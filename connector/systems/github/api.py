@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -17,7 +17,7 @@ from connector.errors import (
 )
 from connector.event import Entity
 from connector.ports import Request, Response, Reveal, Site
-from connector.system import Limit, Who
+from connector.system import Who
 from connector.systems.github.members import readable
 from connector.systems.github.settings import REPOSITORY, Connection
 
@@ -72,17 +72,6 @@ def issue_path(entity: Entity) -> str:
 def authorize(settings: Connection, reveal: Reveal) -> Mapping[str, str]:
     """Return the header that carries the token."""
     return {"Authorization": f"Bearer {reveal(settings.auth.token).reveal()}"}
-
-
-def limits(settings: Connection) -> Sequence[Limit]:
-    """Return the limits to keep: the hourly quota and the secondary limits that GitHub publishes."""
-    ours = settings.limits
-    return (
-        Limit("*", ours.requests_per_hour, timedelta(hours=1)),
-        Limit("*", ours.points_per_minute, timedelta(minutes=1), unit="points"),
-        Limit("write", ours.writes_per_minute, timedelta(minutes=1)),
-        Limit("write", ours.writes_per_hour, timedelta(hours=1)),
-    )
 
 
 # --- answers ---------------------------------------------------------------------------------------

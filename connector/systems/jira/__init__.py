@@ -11,7 +11,7 @@ from connector.event import Kind
 from connector.ports import Reveal
 from connector.system import System, Target
 from connector.systems.jira import deliver, lookup, poll, read, receive, wanted
-from connector.systems.jira.api import limits
+from connector.systems.jira.limits import headroom, limits
 from connector.systems.jira.refusal import refusal
 from connector.systems.jira.settings import ConnectionSchema, JiraConnection, SourceSchema, TargetSchema
 from connector.systems.jira.text import comment_text
@@ -54,6 +54,7 @@ SYSTEM: Final = System(
     authorize=authorize,
     refusal=refusal,
     limits=limits,
+    headroom=headroom,
     probe=read.probe,
     verify=receive.verify,
     receive=receive.receive,

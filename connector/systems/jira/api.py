@@ -1,15 +1,12 @@
-"""Build Jira's requests, read its pages, and list its limits."""
+"""Build Jira's requests, and read its pages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
 from typing import Any, Final
 
 from connector.errors import Rejected, Retryable
 from connector.ports import Request, Site
-from connector.system import Limit
-from connector.systems.jira.flavour import CLOUD
 from connector.systems.jira.settings import JiraConnection
 
 PROPERTY: Final = "jc.sync"
@@ -117,29 +114,3 @@ def marker_of(properties: Any) -> str:
         value = next((p.get("value") for p in properties if isinstance(p, Mapping) and p.get("key") == PROPERTY), None)
     found = value.get("marker") if isinstance(value, Mapping) else None
     return found if isinstance(found, str) else ""
-
-
-# --- limits --------------------------------------------------------------------------------------
-def limits(settings: JiraConnection) -> tuple[Limit, ...]:
-    """List the limits to keep.
-
-    Cloud publishes steady rates per endpoint and method (the rows are the lowest of each method), and
-    two windows for writes on one issue.  Data Center limits only where its administrator says so.
-    """
-    second = timedelta(seconds=1)
-    rows: list[Limit] = []
-    if settings.flavour is CLOUD:
-        rows += [
-            Limit("get", 100, second),
-            Limit("search", 100, second),
-            Limit("post", 100, second),
-            Limit("put", 50, second),
-            Limit("delete", 50, second),
-            Limit("entity", 20, timedelta(seconds=2)),
-            Limit("entity", 100, timedelta(seconds=30)),
-        ]
-    if settings.limits.requests_per_second:
-        rows.append(Limit("*", settings.limits.requests_per_second, second))
-    if settings.limits.points_per_hour:
-        rows.append(Limit("*", settings.limits.points_per_hour, timedelta(hours=1), unit="points"))
-    return tuple(rows)

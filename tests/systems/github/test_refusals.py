@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from connector.errors import ConnectorError, Forbidden, RateLimited, Rejected, Retryable, Scope, Stale
 from connector.ports import Request, Response
 from connector.sandbox import Fault
+from connector.system import Left, Period
 from connector.systems.github import SYSTEM
 from connector.systems.github.api import get, next_page, pages, write
 from tests.systems.direct import Bench
@@ -287,3 +288,32 @@ def test_one_repository_or_many_give_the_same_settings() -> None:
     one = SYSTEM.source().load({"repository": "acme/web"})
     assert one == SYSTEM.source().load({"repositories": "acme/web"})
     assert one == SYSTEM.source().load({"repositories": ["acme/web"]})
+
+
+def test_the_quota_begins_with_a_call_and_unchanged_answers_cost_none_of_it() -> None:
+    quota = SYSTEM.limits(SYSTEM.connection().load(CONNECTION))[0]
+    assert (quota.endpoint, quota.amount, quota.per) == ("*", 5000, timedelta(hours=1))
+    assert (quota.period, quota.spares_unchanged) == (Period.STARTED, True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, ()),
+        ({"x-ratelimit-remaining": "17"}, (Left("*", timedelta(hours=1), 17),)),
+        (
+            {
+                "x-ratelimit-remaining": "17",
+                "x-ratelimit-resource": "core",
+                "x-ratelimit-reset": "1800000060",
+                "date": "Fri, 15 Jan 2027 08:00:00 GMT",
+            },
+            (Left("*", timedelta(hours=1), 17, resets_in=timedelta(minutes=1)),),
+        ),
+        ({"x-ratelimit-remaining": "17", "x-ratelimit-resource": "search"}, ()),
+        ({"x-ratelimit-remaining": "many"}, ()),
+    ],
+)
+def test_what_an_answer_says_is_left_of_the_quota(headers: dict[str, str], expected: tuple[Left, ...]) -> None:
+    assert SYSTEM.headroom is not None
+    assert SYSTEM.headroom(READ, Response(200, headers)) == expected
