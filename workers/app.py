@@ -26,6 +26,7 @@ from workers.logs import about
 from workers.operating.care import forget_old
 from workers.poller import due, poll
 from workers.process import Process, this_process
+from workers.recovery import Recovery
 from workers.scanner import Scanner
 from workers.settings import Settings
 from workers.stores.durability import weaknesses
@@ -188,6 +189,7 @@ class Hands(bootsteps.StartStopStep):
     def __init__(self, parent: Any, **_options: Any) -> None:
         self.scanner: Scanner | None = None
         self.health: Health | None = None
+        self.follower: Follower | None = None
         super().__init__(parent)
 
     def start(self, parent: Any) -> None:
@@ -199,12 +201,12 @@ class Hands(bootsteps.StartStopStep):
         except StoreError as error:
             # It may be restarting just now: a worker that ended over it would only have to be started again.
             log.warning("the store does not answer, it cannot be judged: %s", error)
-        follower = Follower(parent)
+        self.follower = Follower(parent)
         self.scanner = Scanner(
             wiring.desk(),
             wiring.inbox(),
             every=settings.scan.total_seconds(),
-            follow=follower.round,
+            follow=self.follower.round,
             died=end_this_process,
         )
         self.scanner.start()
@@ -222,16 +224,19 @@ class Hands(bootsteps.StartStopStep):
         farewell.failed(parent.exitcode)
         if self.scanner is not None:
             self.scanner.stop()
+        if self.follower is not None:
+            self.follower.stop()
         if self.health is not None:
             self.health.stop()
         process.close()
 
 
 class Follower:
-    """Once a round: take up a changed configuration, count calls, end a stuck process."""
+    """Once a round: take up a changed configuration, count calls, see how far the books are, end a stuck process."""
 
     def __init__(self, worker: Any) -> None:
         self._queues = Queues(app, lambda: worker.consumer, process.source.current)
+        self._recovery = Recovery(process.wiring.desk(), process.wiring.inbox())
         self._flushed = 0.0
 
     def round(self) -> None:
@@ -243,6 +248,13 @@ class Follower:
         if time.monotonic() - self._flushed > 1.0:
             self._flushed = time.monotonic()
             process.wiring.flush_calls()
+            process.wiring.epoch.keep()
+            self._recovery.look()
+
+    def stop(self) -> None:
+        """Write down what is known, and begin nothing more."""
+        process.wiring.epoch.keep()
+        self._recovery.stop()
 
 
 def end_this_process() -> None:

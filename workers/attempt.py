@@ -10,9 +10,9 @@ from typing import Any, Final
 import orjson
 
 from connector.config import Config, Connector, Mode
-from connector.errors import RateLimited, Rejected, Scope
+from connector.errors import Ambiguous, RateLimited, Rejected, Scope
 from connector.event import Entity, Event, Kind
-from connector.link import Link, Marker, overtaken, told
+from connector.link import EffectKey, Link, Marker, overtaken, told
 from connector.planning import (
     UNFINISHED,
     Append,
@@ -27,8 +27,9 @@ from connector.planning import (
 )
 from connector.ports import Site
 from connector.rings import based, mirrored, siblings, spend, unspent
-from connector.system import Action, Change, Shaped, System, Target, Written
+from connector.system import Absent, Action, Change, Shaped, System, Target, Written
 from workers.desk import Desk, Post
+from workers.doubt import Doubt
 from workers.stores.deliveries import Deliveries
 from workers.stores.records import Box, Letter, Settlement, pack_link
 from workers.writing import Pen
@@ -66,8 +67,12 @@ class Attempt:
         book: Settlement,
         links: dict[str, Link] | None = None,
         post: Post | None = None,
+        doubt: str = "",
     ) -> None:
-        """``links`` by source, where an earlier attempt at the same letter knows newer ones than the box."""
+        """``links`` by source, where an earlier attempt at the same letter knows newer ones than the box.
+
+        ``doubt`` is that of the letters worked on; see `workers.doubt`.
+        """
         self.desk, self.config, self.connector = desk, config, connector
         self.event, self.book, self.store, self.letter = event, book, store, letter
         self.links = links if links is not None else dict(box.links)
@@ -92,7 +97,9 @@ class Attempt:
             settings=self.settings,
             budget=desk.call,
             book=book,
+            doubt=doubt,
         )
+        self.doubt = Doubt.of(doubt)
         self.link: Link | None = None
         self.wrote = 0
         self.losses: list[str] = []
@@ -126,13 +133,20 @@ class Attempt:
             instance=self.config.instance,
             now=self.desk.now(),
         )
+        if wanted.skip.startswith("filtered") and known.link is None and (link := self._found_again()):
+            known = replace(known, link=link)
+            wanted = plan(
+                self.connector, event, known, self.desk.tools, instance=self.config.instance, now=self.desk.now()
+            )
         self.plan = wanted
         if wanted.skip:
             if (own := self.links.get(event.entity.ref)) and self.connector.mode is not Mode.SHADOW:
                 self._tell(own)
             return Result("skipped", wanted.skip)
         if self.connector.when.jql and not known.link and not self._matches():
-            return Result("skipped", "filtered: when.jql")
+            if not (link := self._found_again()):
+                return Result("skipped", "filtered: when.jql")
+            known = replace(known, link=link)
         self.link = known.link
         if wanted.named:
             for key in wanted.named:
@@ -217,7 +231,16 @@ class Attempt:
         if mark is None or mark.instance != self.config.instance:
             return known
         for other, reverse in siblings(self.config, self.connector):
-            if reverse and (made := self.desk.deliveries(other).effect(mark.effect)):
+            if not reverse:
+                continue
+            books = self.desk.deliveries(other)
+            made = books.effect(mark.effect)
+            if not made and (lost := Doubt.of(books.forgotten())) is not None and lost.is_young(self.desk.now()):
+                message = f"{self.event.entity.key} was made by {other.name}, whose books are being put right"
+                raise RateLimited(
+                    message, scope=Scope.ENTITY, retry_after=self.desk.backoff, cause="unlinked", status=None
+                )
+            if made:
                 if made["state"] == "done":
                     return self._know()
                 age = timedelta(milliseconds=self.desk.now_ms() - int(made["at"]))
@@ -239,7 +262,9 @@ class Attempt:
         replayed = self.letter.fields.get("replays") and event.kind.is_state
         ring = known.link is None and not self.source.markers_inline and event.kind.is_state and self._ring()
         late = overtaken(self.links.get(event.entity.ref), event)
-        if not (event.partial or replayed or ring or late):
+        # What was told of it may be forgotten, and newer than this.
+        doubtful = self.doubt is not None and event.kind.is_state
+        if not (event.partial or replayed or ring or late or doubtful):
             return event
         here = self.post(self.connector.source.connection, self.until)
         return self.source.complete(here, event)
@@ -270,7 +295,7 @@ class Attempt:
         shaped = self.target.shape(self.there, self.settings, values, entity)
         if self.link is None:
             self._create(shaped, wanted)
-        elif wanted.adopt and not self.letter.fields.get("unsure"):
+        elif wanted.adopt and not self.letter.fields.get("unsure") and self.doubt is None:
             if self.connector.mode is not Mode.SHADOW:
                 self._remember(based(self.link, shaped.fields, {}))
         else:
@@ -279,7 +304,7 @@ class Attempt:
     def _create(self, shaped: Shaped, wanted: Plan) -> None:
         marker = marker_for(self.connector, self.event, self.config.instance, Action.CREATE)
         change = creation(self.event, shaped, marker)
-        written = self._write(change, shaped)
+        written = self._write(change, shaped, made=self.event.data.get("created"))
         later = {name: value for name, value in shaped.fields.items() if name in shaped.later}
         held: dict[str, Any] = {}
         if written is not None and later and all(written.holds.get(name) == later[name] for name in later):
@@ -313,8 +338,11 @@ class Attempt:
     def _missing(self, link: Link, shaped: Shaped) -> dict[str, Any]:
         """Return what the target does not hold already, as far as that is known.
 
-        An update whose outcome is unknown may have landed: of its fields the base knows nothing.
+        An update whose outcome is unknown may have landed: of its fields the base knows nothing; and of none
+        where a later base may have been forgotten.
         """
+        if self.doubt is not None:
+            return dict(shaped.fields)
         unsure = orjson.loads(self.letter.fields.get("unsure") or "[]")
         return difference(shaped, {name: value for name, value in link.base.items() if name not in unsure})
 
@@ -363,22 +391,91 @@ class Attempt:
             remote = earlier.get("remote", "")
             if not remote:
                 if action is Action.DELETE_COMMENT:
-                    return
-                # It was never copied (it is older than the link): the edit brings it over.
-                action = Action.COMMENT
+                    remote = self._copy_of(append.earlier, entity)
+                    if not remote:
+                        return
+                else:
+                    # It was never copied (it is older than the link): the edit brings it over.
+                    action = Action.COMMENT
         word, sub = (append.word, append.sub) if action is append.action else ("comment", self.event.sub)
         marker = marker_for(self.connector, self.event, self.config.instance, word, sub)
         body = None
         if append.text is not None:
             body, _losses = self.target.text(self.there, self.settings, append.text)
-        self._write(Change(action, marker.effect, marker, entity=entity, body=body, remote=remote), None)
+        made = self.event.at.isoformat() if append.word == "message" else self._comment_made()
+        change = Change(action, marker.effect, marker, entity=entity, body=body, remote=remote)
+        written = self._write(change, None, made=made)
+        if written is not None and not written.fresh and action is not append.action:
+            # It had been copied after all, before the edit.
+            marker = marker_for(self.connector, self.event, self.config.instance, append.word, append.sub)
+            edit = Change(append.action, marker.effect, marker, entity=entity, body=body, remote=written.remote)
+            self._write(edit, None)
+
+    def _comment_made(self) -> str | None:
+        return (self.event.data.get("comment") or {}).get("created")
+
+    # --- what the store may have forgotten --------------------------------------------------------------
+    def _found_again(self) -> Link | None:
+        """Look for the target of an event that seems to have none, where its link may be forgotten."""
+        shadow = self.connector.mode is Mode.SHADOW
+        if (
+            self.doubt is None
+            or shadow
+            or not self.connector.creates
+            or not self._doubtful(self.event.data.get("created"))
+        ):
+            return None
+        marker = marker_for(self.connector, self.event, self.config.instance, Action.CREATE)
+        found = self._looked_up(Change(Action.CREATE, marker.effect, marker))
+        if found is None:
+            return None
+        source, target = self.event.entity, found.entity
+        link = Link(
+            source=source.ref,
+            target=target.ref,
+            key=target.key,
+            url=target.url,
+            scope=target.scope,
+            source_key=source.key,
+            source_url=source.url,
+            source_scope=source.scope,
+        )
+        self._remember(link)
+        return link
+
+    def _copy_of(self, effect: EffectKey, entity: Entity | None) -> str:
+        """Return the native id of a comment's copy that nothing here speaks of; "" where there is none."""
+        if self.doubt is None or entity is None or not self._doubtful(self._comment_made()):
+            return ""
+        marker = Marker(self.config.instance, self.event.entity.connection, effect)
+        found = self._looked_up(Change(Action.COMMENT, effect, marker, entity=entity))
+        return found.remote if found is not None else ""
+
+    def _looked_up(self, change: Change) -> Written | None:
+        if self.doubt is None:
+            return None
+        try:
+            found = self.target.look_up(self.there, self.settings, change, self.doubt.since)
+        except Ambiguous:
+            return None  # nobody can tell; nothing is added for it either
+        if not isinstance(found, Absent):
+            return found
+        if self.desk.now() < self.doubt.noticed + self.desk.call + found.settled_in:
+            wait = self.doubt.noticed + self.desk.call + found.settled_in - self.desk.now()
+            message = "it may have been written before the store was put back; it is looked for again later"
+            raise RateLimited(message, scope=Scope.ENTITY, retry_after=wait, cause="unknown_outcome", status=None)
+        return None
+
+    def _doubtful(self, made: str | None) -> bool:
+        """Tell whether something of this age may have been written in the time that is forgotten."""
+        return self.doubt is not None and self.doubt.covers(made)
 
     # --- writing --------------------------------------------------------------------------------------
-    def _write(self, change: Change, shaped: Shaped | None) -> Written | None:
+    def _write(self, change: Change, shaped: Shaped | None, *, made: str | None = None) -> Written | None:
         if self.connector.mode is Mode.SHADOW:
             self.would.append((change, shaped))
             return None
-        written, news = self.pen.write(change)
+        written, news = self.pen.write(change, doubtful=self._doubtful(made))
         self.losses += written.losses
         if news:
             self.wrote += 1

@@ -135,6 +135,7 @@ class Inbox:
 @dataclass(slots=True)
 class _Request:
     calls: list[tuple[str, str, tuple[Any, ...]]]
+    books: list[Deliveries]
     connectors: list[Connector]
     answer: asyncio.Future[dict[str, Accepted]]
     envelope: tuple[str, str] | None = None
@@ -166,12 +167,13 @@ class Hall:
         sorted_ = self.inbox.sort(events)
         if not sorted_.wanted:
             return {}
-        request = _Request([], [], asyncio.get_running_loop().create_future())
+        request = _Request([], [], [], asyncio.get_running_loop().create_future())
         try:
             async with asyncio.timeout(self.budget.total_seconds()):
                 for connector, fresh in sorted_.wanted.values():
                     books = await self._books_of(connector)
                     request.calls.append(("accept", books.tag, books.accept_arguments(fresh, revive=True)))
+                    request.books.append(books)
                     request.connectors.append(connector)
                 if len(request.calls) > 1:
                     name = await self.inbox.envelopes.keep(self.client, connection, events)
@@ -246,8 +248,8 @@ class Hall:
                     request.answer.set_exception(StoreError(str(wrong)))
                 continue
             got = {}
-            for connector, answer in zip(request.connectors, mine, strict=True):
-                got[connector.name] = Deliveries.accepted(answer)
+            for books, connector, answer in zip(request.books, request.connectors, mine, strict=True):
+                got[connector.name] = books.accepted(answer)
                 if got[connector.name].bells:
                     self.inbox.ring(connector, got[connector.name].bells)
             if request.envelope:

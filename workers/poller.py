@@ -60,6 +60,9 @@ def poll(desk: Desk, inbox: Inbox, connector: Connector) -> Polled:
     def page(site: Site, cursor: Mapping[str, Any]) -> Page:
         return ask(site, connector.source.settings, cursor, desk.now() if cursor else _beginning(desk, books))
 
+    if books.cursor(OWED) and books.halt() is None:
+        # A recovery went on without its source.
+        catch_up(desk, inbox, connector)
     webhooks = getattr(config.connections[name].settings, "webhook", None) is not None
     expected = system.kinds - system.polled_only if webhooks else frozenset()
     with on_behalf_of(connector.uid, weight=connector.weight):
@@ -67,6 +70,49 @@ def poll(desk: Desk, inbox: Inbox, connector: Connector) -> Polled:
     if missed := books.count_missed(int(MISSED_AFTER.total_seconds() * 1000)):
         log.warning("%s: %d events of %s were brought by no webhook", connector.name, missed, system.title)
     return got
+
+
+OWED: Final = "owed"
+"""The cursor that says from when on everything is to be read again: {since: ISO}."""
+
+AGAIN: Final = "again"
+"""The cursor of a `catch_up` that is under way."""
+
+
+def owe(books: Deliveries, since: datetime) -> None:
+    """Note that everything since ``since`` is to be read again; an earlier debt that reaches further back stays."""
+    owed = books.cursor(OWED)
+    if not owed or datetime.fromisoformat(owed["since"]) > since:
+        books.drop_cursor(AGAIN)
+        books.set_cursor(OWED, {"since": since.isoformat()})
+
+
+def catch_up(desk: Desk, inbox: Inbox, connector: Connector) -> Polled:
+    """Read again what is owed, beside the poll and its cursor; goes on where it was interrupted.
+
+    What came in before is known by its id and adds nothing.
+    """
+    config, name = desk.config(), connector.source.connection
+    ask, books, state = desk.system_of(config, name).poll, desk.deliveries(connector), desk.connections.state(name)
+    owed = books.cursor(OWED)
+    if ask is None or not owed:
+        return Polled()
+    since = datetime.fromisoformat(owed["since"])
+    if state.closed_until > desk.now_ms():
+        return Polled(problem=f"{name} is closed: {state.kind}: {state.why}")
+
+    def page(site: Site, cursor: Mapping[str, Any]) -> Page:
+        return ask(site, connector.source.settings, cursor, desk.now() if cursor else since)
+
+    events = accepted = 0
+    while True:
+        got = _read(desk, inbox, connector, cursor=books.cursor(AGAIN), page=page, field=AGAIN)
+        events, accepted = events + got.events, accepted + got.accepted
+        if got.problem or desk.stopping():
+            return Polled(events, accepted, problem=got.problem or "this process is ending")
+        if not got.more:
+            books.drop_cursor(AGAIN, OWED)
+            return Polled(events, accepted)
 
 
 def _beginning(desk: Desk, books: Deliveries) -> datetime:
@@ -82,7 +128,8 @@ def _read(
     *,
     cursor: Mapping[str, Any],
     page: Callable[[Site, Mapping[str, Any]], Page],
-    expected: frozenset[Kind],
+    expected: frozenset[Kind] = frozenset(),
+    field: str = "poll",
 ) -> Polled:
     events = accepted = 0
     for _ in range(PAGES):
@@ -93,7 +140,7 @@ def _read(
             _refused(desk, connector.source.connection, error)
             return Polled(events, accepted, problem=str(error))
         if got.events or got.cursor != cursor:
-            done = inbox.accept_for(connector, got.events, lane="live", cursor=("poll", got.cursor), expected=expected)
+            done = inbox.accept_for(connector, got.events, lane="live", cursor=(field, got.cursor), expected=expected)
             accepted += done.outcomes.count("accepted")
         events += len(got.events)
         # The first page of all only says where to begin; what has happened since is read at once.

@@ -44,6 +44,7 @@ async def _serve(process: Process, host: str, port: int) -> None:
         await server(app, host=host, port=port).serve()
     finally:
         watch.over.set()
+        process.wiring.epoch.keep()
         await hall.close()
         process.close()
 
@@ -63,6 +64,7 @@ class _Watch(threading.Thread):
             self._process.source.follow()
             try:
                 self._process.wiring.enter()
+                self._process.wiring.epoch.keep()
                 self.full = used(self._process.wiring.store) > FULL
             except StoreError:
                 pass  # accepting finds out by itself, and says 503

@@ -19,9 +19,11 @@ from connector.planning import Tools
 from connector.ports import Request, Response, Reveal, Site
 from connector.registry import SYSTEMS
 from connector.system import System
+from workers import epoch
 from workers.addresses import Guard
 from workers.configuration import Source
 from workers.desk import Desk
+from workers.epoch import Epoch
 from workers.holding import Holding
 from workers.inbox import Inbox
 from workers.limits import Limiter
@@ -95,6 +97,7 @@ class Wiring:
     stopping: Callable[[], bool] = bool
     systems: Mapping[str, System] = field(default_factory=lambda: SYSTEMS)
     _lines: dict[str, _Line] = field(default_factory=dict)
+    _epoch: Epoch | None = None
     _books: dict[str, Deliveries] = field(default_factory=dict)
     _since: dict[str, float] = field(default_factory=dict)
     """When this process first knew of a connector, in monotonic seconds."""
@@ -111,6 +114,13 @@ class Wiring:
         return self._store
 
     @property
+    def epoch(self) -> Epoch:
+        """What is remembered outside the store of how far it had come."""
+        if self._epoch is None:
+            self._epoch = Epoch(self.settings.home / ".connector" / epoch.FILE)
+        return self._epoch
+
+    @property
     def config(self) -> Config:
         """The configuration in force."""
         return self.source.current
@@ -125,6 +135,7 @@ class Wiring:
                 connector.uid,
                 concurrency=connector.concurrency,
                 pace=Pace(ring=_ms(self.settings.ring), slot=_ms(self.settings.slot), scan=_ms(self.settings.scan)),
+                marks=self.epoch.marks,
                 blocks=blocks,
                 nonce=f"{random.getrandbits(32):08x}",
             )

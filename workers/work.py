@@ -125,6 +125,7 @@ class Work:
             book=self.book,
             links=self.links,
             post=self.calls,
+            doubt=next((found for one in self.letters if (found := one.fields.get("doubt"))), ""),
         )
         self.result = attempt.deliver()
         for letter in self.letters[:-1]:

@@ -49,16 +49,19 @@ class Pen:
     settings: Any
     budget: timedelta
     book: Settlement
+    doubt: str = ""
+    """Of the letter: what it adds may have been added in a time that the store has forgotten."""
     sent: list[Change] = field(default_factory=list)
     """What may have left and is not in the books yet."""
 
-    def write(self, change: Change) -> tuple[Written, bool]:
+    def write(self, change: Change, *, doubtful: bool = False) -> tuple[Written, bool]:
         """Perform a change; returns what it left, and False where nothing had to be done for it.
 
+        What is ``doubtful`` is looked for before it is added, although no earlier send is known.
         Raises `Fenced` or a `ConnectorError`.
         """
         self._keep()
-        intent = self._announce(change, resend=False)
+        intent = self._announce(change, resend=False, doubt=self.doubt if doubtful and change.action in ADDS else "")
         if intent.answer == "done" and change.action is not Action.UPDATE:
             return _remembered(intent), False
         if intent.answer == "unknown":
@@ -71,7 +74,7 @@ class Pen:
         written = self._send(change)
         return self._done(change, written), written.fresh
 
-    def _announce(self, change: Change, *, resend: bool) -> Intent:
+    def _announce(self, change: Change, *, resend: bool, doubt: str = "") -> Intent:
         intent = self.store.intend(
             self.turn,
             self.subject,
@@ -82,6 +85,7 @@ class Pen:
             deadline=int(self.budget.total_seconds() * 1000),
             resend=resend,
             sets=sorted(change.fields) if change.action is Action.UPDATE else (),
+            doubt=doubt,
         )
         if intent.answer == "stale":
             raise Fenced
@@ -111,14 +115,14 @@ class Pen:
     def _resolve(self, change: Change, intent: Intent) -> Written | None:
         """Find out whether an earlier send landed; None says: not, and it may be sent again."""
         now = self.site.now()
-        sent_at = datetime.fromtimestamp(intent.at / 1000, UTC)
         if change.action not in ADDS:
             # Setting a value twice is harmless; an update reads the target and does what is missing.
             return None
         deadline = datetime.fromtimestamp(intent.deadline / 1000, UTC)
         if now < deadline:
             raise _look_later(deadline - now)
-        found = self.target.look_up(self.site, self.settings, change, sent_at)
+        first = datetime.fromtimestamp(intent.since / 1000, UTC)
+        found = self.target.look_up(self.site, self.settings, change, first)
         if isinstance(found, Absent):
             # Its bytes may have landed as late as the deadline, and the index lags behind that.
             left = deadline + found.settled_in - now

@@ -24,6 +24,7 @@ from workers.stores.connections import Connections
 from workers.stores.deliveries import Deliveries, Pace
 from workers.stores.envelopes import Envelopes
 from workers.stores.keys import connection_tag
+from workers.stores.marks import Marks
 from workers.stores.records import Bell
 from workers.tools import tools
 
@@ -102,6 +103,7 @@ class Office:
         self.git = Fake("git", self.now, prefix="acme/web#")
         self.git.later = frozenset()
         self.pace = pace or Pace(ring=20_000, slot=45_000, scan=0, crashes=5)
+        self.marks = Marks()
         self.bells: list[tuple[str, str]] = []
         self.audit: list[Mapping[str, Any]] = []
         self.alerts: list[tuple[str, Mapping[str, str]]] = []
@@ -151,6 +153,7 @@ class Office:
             pace=self.pace,
             clock=self.clock,
             blocks=connector.on_dead == "block",
+            marks=self.marks,
         )
 
     def site(self, connection: str, _until: float) -> Site:

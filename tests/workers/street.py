@@ -162,6 +162,24 @@ def bugs(**more: Any) -> Connector:
     return replace(made, **more)
 
 
+def back(**more: Any) -> Connector:
+    """Jira to GitHub, the other half of a ring with ``bugs``: title and comments."""
+    source = jira.SYSTEM.source
+    target = github.SYSTEM.target_schema
+    assert source is not None
+    assert target is not None
+    made = Connector(
+        "back",
+        "back",
+        End("jira", source().load({"project": "WEB"})),
+        End("git", target().load({"repository": "acme/web"})),
+        mapping=(Rule("Title", path="title"),),
+        comments=Comments(copied=True, text="{{ comment.body }}"),
+        creates=False,
+    )
+    return replace(made, **more)
+
+
 def told(**more: Any) -> Connector:
     """GitHub to Slack: a thread for each issue, a reply for each comment, a message for each change."""
     source = github.SYSTEM.source

@@ -213,10 +213,17 @@ def _store(process: Any) -> Iterator[Finding]:
 
 def _books(desk: Desk, connector: Connector) -> Iterator[Finding]:
     """Say whether a connector's accounts add up, and what in them needs a person."""
+    from workers.operating.standing import standing
+
     what, counts = f"connector {connector.name}", desk.deliveries(connector).counts()
     settled = sum(value for name, value in counts.items() if name != "accepted")
     word = "ok" if settled == counts["accepted"] else "problem"
     yield Finding(word, what, ", ".join(f"{name} {value}" for name, value in counts.items()))
+    state = standing(desk, connector)
+    if state.state in {"restored", "lost", "rebuild"}:
+        yield Finding("problem", what, f"writes nothing: {state.why}")
+    if times := state.tally["restored"]:
+        yield Finding("warning", what, f"its store went back in time {times} times: connector audit {connector.name}")
     if counts["dead"]:
         yield Finding("warning", what, f"{counts['dead']} dead letters: connector dead list")
 

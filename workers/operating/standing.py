@@ -21,7 +21,8 @@ class Standing:
 
     ``state`` is one word: ``running``, ``shadow``, ``paused`` (by a person or its configuration), ``refused``
     (a credential), ``open`` (the breaker of a connection), ``throttled`` (a limit), ``closed`` (until a
-    moment, for another reason).  ``held`` are the gates that subjects wait behind, whatever the state.
+    moment, for another reason); ``restored``, ``lost`` or ``rebuild`` (the store went back in time, is empty, is
+    being rebuilt).  ``held`` are the gates that subjects wait behind, whatever the state.
     """
 
     connector: str
@@ -84,10 +85,20 @@ def all_standings(desk: Desk, config: Config) -> list[Standing]:
     return [standing(desk, config.connectors[name], states=states) for name in sorted(config.connectors)]
 
 
+_HALTED: Final[Mapping[str, tuple[str, str]]] = {
+    "restored": ("restored", "the store went back in time; what it may have forgotten is being looked for"),
+    "lost": ("lost", "the store has forgotten everything: connector rebuild"),
+    "rebuild": ("rebuild", "connector rebuild is at it, or was interrupted: run it again"),
+}
+"""Why books are halted -> (state, what is being done about it)."""
+
+
 def _state(
     connector: Connector, condition: Mapping[str, str], states: Mapping[str, State], now: int
 ) -> tuple[str, str, int, int]:
     """Return (state, why, since, until); what a person must mend comes before what passes by itself."""
+    if halted := condition.get("halted"):
+        return _HALTED[halted][0], _HALTED[halted][1], int(float(condition.get("halted_at") or 0)), 0
     words = {"paused": "refused", "breaker": "open", "limit": "throttled"}
     if connector.mode is Mode.PAUSED:
         return "paused", "mode: paused in its file", 0, 0

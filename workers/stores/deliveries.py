@@ -14,9 +14,10 @@ import orjson
 from redis import Redis
 
 from workers.stores.keys import DAY_MS, DEAD_DAYS, FORMAT, INTENT_DAYS, connector_tag
+from workers.stores.marks import Marks
 from workers.stores.records import Bell, Box, Claim, Intent, Letter, Settlement, UnknownFormat, unpack_link
 from workers.stores.scripts import NoScriptError, run, run_all
-from workers.stores.views import Views
+from workers.stores.views import Halt, Views
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +77,12 @@ class Deliveries(Views):
         clock: Callable[[], int] | None = None,
         nonce: str = "p",
         blocks: bool = False,
+        marks: Marks | None = None,
     ) -> None:
         """``clock`` returns ms and is given by tests only; without it the server's time counts.
 
-        ``blocks``: a dead letter keeps back what comes after it.
+        ``blocks``: a dead letter keeps back what comes after it.  ``marks`` remember how far these books had
+        come, for the whole process.
         """
         # redis-py types every answer as str | bytes; ours are bytes (decode_responses is off).
         self.client: Any = client
@@ -90,11 +93,13 @@ class Deliveries(Views):
         self._clock = clock
         self._nonce = nonce
         self.blocks = blocks
+        self.marks = marks if marks is not None else Marks()
 
     # --- the protocol ------------------------------------------------------------------------------
     def head(self) -> tuple[Any, ...]:
         """Return the arguments that every script starts with."""
-        return (self._clock() if self._clock else "", self.concurrency, self.pace.ring, self.pace.slot)
+        limit = f"{self.concurrency}:{self.marks.of(self.uid)}"
+        return (self._clock() if self._clock else "", limit, self.pace.ring, self.pace.slot)
 
     def _run(self, name: str, *arguments: Any) -> Any:
         return run(self.client, name, self.tag, *self.head(), *arguments)
@@ -135,10 +140,10 @@ class Deliveries(Views):
             run(self.client, "accept", self.tag, *self.accept_arguments(fresh, revive=revive, cursor=cursor)),
         )
 
-    @staticmethod
-    def accepted(answer: Any) -> Accepted:
+    def accepted(self, answer: Any) -> Accepted:
         """Read the answer of ``accept``."""
         writes, outcomes, *bells = answer
+        self.marks.saw(self.uid, writes)
         return Accepted(tuple(one.decode() for one in outcomes), tuple(_bells(bells)), writes)
 
     def begin(self, token: str) -> str:
@@ -161,12 +166,14 @@ class Deliveries(Views):
         deadline: int,
         resend: bool = False,
         sets: Sequence[str] = (),
+        doubt: str = "",
         life: int = INTENT_DAYS * DAY_MS,
     ) -> Intent:
         """Announce a write.  ``deadline``: ms from now after which its bytes can no longer arrive.
 
         ``sets``: the fields of an update; until it is done or forgotten, letters of the entity come
-        with them as their field ``unsure``.
+        with them as their field ``unsure``.  ``doubt`` is that of the letter (its field of this name) where
+        the same may have been sent in a time that the store has forgotten.
         """
         got = self._run(
             "intent",
@@ -180,13 +187,18 @@ class Deliveries(Views):
             life,
             "1" if resend else "0",
             orjson.dumps(list(sets)).decode() if sets else "",
+            doubt,
         )
         answer = got[0].decode()
         match answer:
             case "done":
                 return Intent(answer, remote=got[1].decode(), entity=got[2].decode())
             case "unknown":
-                return Intent(answer, at=int(got[1]), deadline=int(got[2]), looks=int(got[3]))
+                at, deadline, looks, since = (int(one) for one in got[1:])
+                return Intent(answer, at=at, deadline=deadline, looks=looks, since=since)
+            case "go":
+                self.marks.saw(self.uid, int(got[1]))
+                return Intent(answer)
             case _:
                 return Intent(answer)
 
@@ -200,7 +212,8 @@ class Deliveries(Views):
         got = self._run("settle", turn, subject, what.pack(), claim, letters)
         if got[0] == b"stale":
             return None
-        _, _, verdict, gate, *claimed = got
+        _, writes, verdict, gate, *claimed = got
+        self.marks.saw(self.uid, int(writes))
         what.verdict, what.gate = verdict.decode(), gate.decode()
         return _claim(claimed) if claimed else Claim("ok")
 
@@ -262,6 +275,31 @@ class Deliveries(Views):
         """Believe the base of a source entity no more about these fields; count ``late`` things as standing twice."""
         self._run("doubt", entity, orjson.dumps(list(fields)).decode(), late)
 
+    # --- a store that went back in time ---------------------------------------------------------------
+    def recovered(self, halt: Halt, doubt_until: int, audit: str) -> tuple[bool, tuple[Bell, ...]]:
+        """Go on after a halt; False where another one was noticed since, or somebody was faster.
+
+        ``doubt_until``: ms; what is accepted until then may have been worked on before.
+        """
+        done, *bells = self._run("recovered", halt.at, doubt_until, audit)
+        return bool(done), tuple(_bells(bells))
+
+    def claim_recovery(self, span: int) -> bool:
+        """Win the right to recover; nobody else does for ``span`` ms, or until it is given back."""
+        return bool(self.client.set(self.tag + "recovering", "1", px=max(1, span), nx=True))
+
+    def give_recovery_back(self) -> None:
+        """Let somebody else try."""
+        self.client.delete(self.tag + "recovering")
+
+    def set_cursor(self, field: str, value: Mapping[str, Any]) -> None:
+        """Write down where to read from."""
+        self.client.hset(self.tag + "cursor", field, orjson.dumps(value))
+
+    def drop_cursor(self, *fields: str) -> None:
+        """Forget where a poll was."""
+        self.client.hdel(self.tag + "cursor", *fields)
+
     # --- marks --------------------------------------------------------------------------------------
     def claim_poll(self, span: int) -> bool:
         """Win the right to poll; nobody else does for ``span`` ms, so a doubled tick is harmless."""
@@ -276,10 +314,31 @@ class Deliveries(Views):
 
         ``known_for``: ms for which this process has known it; polls read from then on.
         """
-        found = int(self._run("enter", FORMAT, known_for)[0])
+        found, _, writes = (int(one) for one in self._run("enter", FORMAT, known_for))
+        self.marks.saw(self.uid, writes)
         if found > FORMAT:
             message = f"connector {self.uid!r} was written by a newer version (format {found}, this one knows {FORMAT})"
             raise UnknownFormat(message)
+
+
+def look_at_all(client: Redis, books: Sequence[Deliveries]) -> list[Deliveries]:
+    """See in one round trip how far each connector's books have come; returns those that are halted.
+
+    Books that are behind what this process knows are told so, which halts them.
+    """
+    known = [one.marks.of(one.uid) for one in books]
+    pipeline = client.pipeline(transaction=False)
+    for one in books:
+        pipeline.hmget(one.tag + "meta", ["w", "halted"])
+    halted = []
+    for one, before, (writes, why) in zip(books, known, pipeline.execute(), strict=True):
+        one.marks.saw(one.uid, int(writes or 0))
+        if int(writes or 0) < before:
+            one.enter()
+            halted.append(one)
+        elif why is not None:
+            halted.append(one)
+    return halted
 
 
 def scan_all(client: Redis, books: Sequence[Deliveries]) -> list[tuple[int, int, tuple[Bell, ...]]]:

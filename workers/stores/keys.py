@@ -13,7 +13,8 @@ name                  type    holds                                             
                               of tokens, ``order`` of becoming ready, ``claims`` so far,
                               ``unanswered`` doorbells in a row, ``open_at`` ms (closed
                               until), ``open_why``, ``format``, ``activated`` ms (first
-                              seen by anybody: where its polls begin)
+                              seen by anybody: where its polls begin), ``alive`` ms of
+                              the last write; ``halted``, ``doubt_*``: lua/epoch.lua
 ``counts``            hash    accepted, delivered, skipped, dead, discarded, in_flight;    for ever
                               ``retries``, ``filtered``, ``missed``, ``overtaken``,
                               ``late`` besides; ``calls`` (API calls that deliveries took) and
@@ -51,9 +52,11 @@ name                  type    holds                                             
 ``unfinished``        set     those not yet done                                          until done
 ``order:<id>``        hash    one order: state, rate, total, replayed, passed, story      30 d
 ``ordered:<id>``      zset    its letters by sequence                                     until done
+``recovering``        string  somebody brings in what a store that went back in time lost   2 min
 ``polling``           string  somebody polls                                              the poll's interval
 ``scanned``           string  when somebody scanned last, in ms                           1 s
-``cursor``            hash    where a poll resumes (JSON) by source                        for ever
+``cursor``            hash    where a poll resumes (JSON): ``poll``; ``owed`` from when on  for ever
+                              to read again, ``again`` how far that has come
 ``settled``           stream  the last settled deliveries, for people                      about 10,000 rows
 ``audit``             stream  the tail of the audit                                        about 20,000 rows
 ====================  ======  ==========================================================  ==================

@@ -206,7 +206,8 @@ class Intent:
     """What the books said when a write was announced.
 
     ``answer``: ``go`` (send), ``done`` (sent before: ``remote``, ``entity``), ``unknown`` (sent before,
-    outcome not known: ``at``, ``deadline`` ms, ``looks``), ``stale`` (no longer ours).
+    outcome not known: ``at`` the latest and ``since`` the earliest time it may have been, ``deadline`` ms,
+    ``looks``), ``stale`` (no longer ours).
     """
 
     answer: str
@@ -215,6 +216,7 @@ class Intent:
     at: int = 0
     deadline: int = 0
     looks: int = 0
+    since: int = 0
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError as StoreError
 
 __all__ = ["NoScriptError", "StoreError", "run", "run_all", "run_many", "sha_of", "text_of"]
 
-_DELIVERIES: Final = ("lib", "gates", "letters")
+_DELIVERIES: Final = ("lib", "gates", "letters", "epoch")
 _CONNECTION: Final = frozenset({"take_tokens", "lower_tokens", "fail", "succeed", "close_connection"})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
@@ -12,6 +13,18 @@ from workers.stores.records import Letter, unpack_link
 
 COUNTS: Final = ("accepted", "delivered", "skipped", "dead", "discarded", "in_flight")
 LANES: Final = ("live", "replay", "backfill")
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Why a connector does not write: ``restored``, ``lost`` or ``rebuild``; see ``lua/epoch.lua``.
+
+    ``at``: when that was noticed; ``since``: from when on acknowledged writes may be missing.  Both in ms.
+    """
+
+    why: str
+    at: int
+    since: int
 
 
 class Views:
@@ -30,9 +43,9 @@ class Views:
 
         ``retries``, ``filtered``, ``missed`` (by webhooks), ``overtaken`` (a turn came back too late), ``late`` (what
         such a turn added may stand twice), ``calls`` (to the APIs, for deliveries; polls and probes of a paused
-        connection are nobody's).
+        connection are nobody's), ``restored`` (the store was found to have gone back in time).
         """
-        names = ("retries", "filtered", "missed", "overtaken", "late", "calls")
+        names = ("retries", "filtered", "missed", "overtaken", "late", "calls", "restored")
         got = self.client.hmget(self.tag + "counts", names)
         return {name: int(value or 0) for name, value in zip(names, got, strict=True)}
 
@@ -65,6 +78,16 @@ class Views:
     def condition(self) -> dict[str, str]:
         """Return ``meta``: until when it is closed and why, sequence numbers, format."""
         return decoded(self.client.hgetall(self.tag + "meta"))
+
+    def halt(self) -> Halt | None:
+        """Return why these books are halted; None while they are not."""
+        why, at, since = self.client.hmget(self.tag + "meta", ("halted", "halted_at", "halted_from"))
+        return Halt(why.decode(), int(float(at)), int(float(since))) if why is not None else None
+
+    def forgotten(self) -> str:
+        """Return what these books have forgotten last, as ``from:noticed`` in ms; "" where nothing."""
+        since, noticed = self.client.hmget(self.tag + "meta", ("doubt_from", "doubt_at"))
+        return f"{int(float(since))}:{int(float(noticed))}" if since is not None else ""
 
     def gates(self) -> dict[str, dict[str, Any]]:
         """Return the closed gates by name; at least ``why``, ``since`` (ms) and how many subjects are ``parked``.

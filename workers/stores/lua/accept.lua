@@ -24,7 +24,7 @@ for i = 8, #ARGV, 9 do
   elseif known or (seen and not (revives and given_up)) then
     if revives then redis.call('ZREM', k('polled'), id) end -- its webhook came after all
     outcomes[#outcomes + 1] = 'duplicate'
-  elseif follows and redis.call('HEXISTS', k('links'), entity) == 0
+  elseif follows and not doubt_about(now) and redis.call('HEXISTS', k('links'), entity) == 0
     and redis.call('EXISTS', k('mail:' .. root(entity))) == 0 then
     count('filtered', 1)
     outcomes[#outcomes + 1] = 'filtered'

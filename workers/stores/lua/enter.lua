@@ -1,11 +1,12 @@
 -- Enter a connector in the books, or find it there.  What polls read begins when it was first seen by
 -- anybody: a webhook that is refused between then and the first poll would be lost otherwise.
 -- ARGV: format of our records, for how many ms the caller has known the connector (the store may have
--- been away meanwhile).  Returns {format of the records, when it was first seen in ms}.
+-- been away meanwhile).  Returns {format of the records, when it was first seen in ms, w}.
 prune()
 redis.call('HSETNX', k('meta'), 'format', ARGV[5])
 local seen, known = now - tonumber(ARGV[6]), redis.call('HGET', k('meta'), 'activated')
 if not known or seen < tonumber(known) then
   redis.call('HSET', k('meta'), 'activated', seen)
 end
-return {redis.call('HGET', k('meta'), 'format'), redis.call('HGET', k('meta'), 'activated')}
+return {redis.call('HGET', k('meta'), 'format'), redis.call('HGET', k('meta'), 'activated'),
+  tonumber(redis.call('HGET', k('meta'), 'w') or '0')}

@@ -1,18 +1,31 @@
 -- Write down what is about to leave, before it leaves; the fence decides whether it may.
 -- ARGV: turn, subject, effect, action, delivery, request hash, deadline ms from now, life ms,
---   resend ('1' after a look-up found nothing), names of the fields that an update sets (JSON, '' else).
+--   resend ('1' after a look-up found nothing), names of the fields that an update sets (JSON, '' else),
+--   doubt ("from:noticed" ms where it may have been sent in between and forgotten, see epoch.lua; '' else).
 -- Until its outcome is settled, an update makes its entity unsure: what the link's base says of those
 -- fields may be true no longer, so nothing may be left out for being the same as the base.
--- Returns {'stale'} | {'go'} | {'done', remote, entity JSON} | {'unknown', sent at, deadline, looked up times}.
+-- Returns {'stale'} | {'go', w} | {'done', remote, entity JSON}
+--   | {'unknown', sent at the latest, deadline, looked up times, sent at the earliest}.
 prune()
 local turn, subject, fx = ARGV[5], ARGV[6], k('fx:' .. ARGV[7])
 if not holds(turn, subject) then return overtaken(turn) end
-local was = redis.call('HMGET', fx, 'state', 'remote', 'entity', 'at', 'deadline', 'looks')
+local was = redis.call('HMGET', fx, 'state', 'remote', 'entity', 'at', 'deadline', 'looks', 'since')
+local from, noticed = string.match(ARGV[15] or '', '^(%d+):(%d+)$')
 if was[1] == 'done' then return {'done', was[2] or '', was[3] or ''} end
-if was[1] == 'sent' and ARGV[13] ~= '1' then
+if (was[1] == 'sent' or (from and not was[1])) and ARGV[13] ~= '1' then
+  local at, deadline, since = tonumber(was[4] or '0'), tonumber(was[5] or '0'), tonumber(was[7] or was[4] or '0')
+  if from then
+    -- It may have been sent, or sent again, at any time that is forgotten.
+    since = was[1] and math.min(since, tonumber(from)) or tonumber(from)
+    at, deadline = math.max(at, tonumber(noticed)), math.max(deadline, tonumber(noticed) + tonumber(ARGV[11]))
+    redis.call('HSET', fx, 'state', 'sent', 'action', ARGV[8], 'delivery', ARGV[9], 'request', ARGV[10], 'turn', turn,
+      'at', at, 'deadline', deadline, 'since', since)
+    redis.call('PEXPIRE', fx, tonumber(ARGV[12]))
+  end
   redis.call('HINCRBY', fx, 'looks', 1)
-  return {'unknown', tonumber(was[4]), tonumber(was[5]), tonumber(was[6] or '0')}
+  return {'unknown', at, deadline, tonumber(was[6] or '0'), since}
 end
+local w = meta('w')
 redis.call('HSET', fx, 'state', 'sent', 'action', ARGV[8], 'delivery', ARGV[9], 'request', ARGV[10], 'turn', turn,
   'at', now, 'deadline', now + tonumber(ARGV[11]))
 redis.call('HINCRBY', fx, 'attempt', 1)
@@ -25,4 +38,4 @@ if about then
 end
 redis.call('PEXPIRE', fx, tonumber(ARGV[12]))
 redis.call('ZADD', k('slots'), now + SLOT, turn)
-return {'go'}
+return {'go', w}

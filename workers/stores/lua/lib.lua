@@ -1,5 +1,6 @@
 -- Shared by every delivery script.  KEYS[1] is the connector's tag, e.g. "jc:{payments-bugs}:".
--- ARGV[1] now in ms ('' = the server's TIME), [2] concurrency, [3] life of a doorbell in ms,
+-- ARGV[1] now in ms ('' = the server's TIME), [2] concurrency and, after a colon, the highest write
+-- count that the caller knows to be acknowledged, [3] life of a doorbell in ms,
 -- [4] life of a turn's slot in ms.  A script's own arguments start at ARGV[5].
 local P = KEYS[1]
 local now = tonumber(ARGV[1])
@@ -7,12 +8,18 @@ if not now then
   local t = redis.call('TIME')
   now = t[1] * 1000 + math.floor(t[2] / 1000)
 end
-local conc, RING, SLOT = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local limit, highest = string.match(ARGV[2], '^(%d+):?(%d*)$')
+local conc, RING, SLOT = tonumber(limit), tonumber(ARGV[3]), tonumber(ARGV[4])
+local KNOWN = tonumber(highest) or 0 -- see epoch.lua
 local LANES = {'live', 'replay', 'backfill'}
 local RANK = {live = 1, replay = 2, backfill = 3}
 
 local function k(name) return P .. name end
-local function meta(field, by) return redis.call('HINCRBY', k('meta'), field, by or 1) end
+local function meta(field, by)
+  -- When the last acknowledged write was made: what is missing after a loss is younger.
+  if field == 'w' and by ~= 0 then redis.call('HSET', k('meta'), 'alive', now) end
+  return redis.call('HINCRBY', k('meta'), field, by or 1)
+end
 -- What happened in each of the last minutes, for charts and rates.
 local function minute(field, by)
   local n = math.floor(now / 60000)
@@ -26,7 +33,10 @@ end
 -- Also the first write of every script but accept: a full store refuses a script whose first write
 -- could grow it, and only accept may be refused.
 local function prune() redis.call('ZREMRANGEBYSCORE', k('slots'), '-inf', now) end
-local function is_open() return tonumber(redis.call('HGET', k('meta'), 'open_at') or '0') <= now end
+local function is_open()
+  local m = redis.call('HMGET', k('meta'), 'open_at', 'halted')
+  return tonumber(m[1] or '0') <= now and not m[2]
+end
 
 local function waiting()
   local n = 0
@@ -162,6 +172,12 @@ local function note(turn, subjects)
   else redis.call('HSET', k('turns'), turn, cjson.encode(subjects)) end
 end
 
+-- Whether a letter may have been worked on in a time that the store has forgotten: "from:noticed" in ms.
+local function doubt_about(at)
+  local d = redis.call('HMGET', k('meta'), 'doubt_until', 'doubt_from', 'doubt_at')
+  return d[1] and tonumber(at) <= tonumber(d[1]) and d[2] .. ':' .. d[3]
+end
+
 -- Which lane to serve: live first, but every 4th claim starts with replay and every 8th with
 -- backfill, so that none starves.
 local function pop()
@@ -204,6 +220,10 @@ local function take(turn, most, letters)
         local letter = {id, redis.call('GET', k('b:' .. id)) or ''}
         for i = 1, #fields do letter[#letter + 1] = fields[i] end
         for i = 1, #fields, 2 do
+          if fields[i] == 'at' then
+            local doubt = doubt_about(fields[i + 1])
+            if doubt then letter[#letter + 1] = 'doubt'; letter[#letter + 1] = doubt end
+          end
           if fields[i] == 'entity' then
             entities[fields[i + 1]] = true
             local unsure = redis.call('HGET', k('unsure'), fields[i + 1])

@@ -6,6 +6,7 @@ prune()
 local least, last = tonumber(ARGV[6]), tonumber(redis.call('GET', k('scanned')) or '-1')
 if last >= 0 and now >= last and now - last < least then return {0, 0} end
 redis.call('SET', k('scanned'), now, 'PX', math.max(1000, least))
+redis.call('HSET', k('meta'), 'alive', now)
 local freed, due = 0, 0
 local turns = redis.call('HGETALL', k('turns'))
 for i = 1, #turns, 2 do
