@@ -30,6 +30,7 @@ from connector.rings import based, mirrored, siblings, spend, unspent
 from connector.system import Absent, Action, Change, Shaped, System, Target, Written
 from workers.desk import Desk, Post
 from workers.doubt import Doubt
+from workers.overtaken import notice_twin
 from workers.stores.deliveries import Deliveries
 from workers.stores.records import Box, Letter, Settlement, pack_link
 from workers.writing import Pen
@@ -140,6 +141,7 @@ class Attempt:
             )
         self.plan = wanted
         if wanted.skip:
+            self._notice_twins()
             if (own := self.links.get(event.entity.ref)) and self.connector.mode is not Mode.SHADOW:
                 self._tell(own)
             return Result("skipped", wanted.skip)
@@ -158,6 +160,11 @@ class Attempt:
         if self.link is not None and self.connector.mode is not Mode.SHADOW:
             self._leave(self.link)
         return self._result(wanted)
+
+    def _notice_twins(self) -> None:
+        for other, reverse in siblings(self.config, self.connector):
+            if reverse and self.event.marker:
+                notice_twin(self.desk, other, self.desk.deliveries(other), self.event)
 
     def _leave(self, link: Link) -> None:
         self.book.aliases.append(link.target)
