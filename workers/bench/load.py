@@ -18,7 +18,7 @@ CONNECTIONS: Final = 32
 _LENGTH: Final = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 
 
-def payload(issue: int, *, update: int = 0, size: int = 1000) -> dict[str, Any]:
+def payload(issue: int, *, update: int = 0, size: int = 1000, project: str = "WEB") -> dict[str, Any]:
     """Return what Jira sends about an issue: created, or its ``update``-th change; about ``size`` bytes as JSON."""
     now = datetime.now(UTC)
     # Each change has a moment of its own: of two at the same one the source would be asked which is true.
@@ -29,13 +29,13 @@ def payload(issue: int, *, update: int = 0, size: int = 1000) -> dict[str, Any]:
         "user": {"accountId": "557058:ada", "displayName": "Ada"},
         "issue": {
             "id": str(issue),
-            "key": f"WEB-{issue}",
+            "key": f"{project}-{issue}",
             "self": f"http://127.0.0.1/rest/api/3/issue/{issue}",
             "fields": {
                 "summary": f"Broken in {update} ways",
                 "status": {"name": "To Do"},
                 "issuetype": {"name": "Bug"},
-                "project": {"id": "10000", "key": "WEB", "name": "Web"},
+                "project": {"id": "10000", "key": project, "name": project.title()},
                 "labels": [],
                 "created": at,
                 "updated": at,

@@ -11,12 +11,11 @@ from itertools import count
 from statistics import median
 from typing import Any, Final
 
-from celery import Celery
-
+from workers.bench import flow, pile
 from workers.bench.floors.names import QUEUE, UNREAD
 from workers.bench.gauge import Comparison, cpu
 from workers.bench.load import payload, request, send
-from workers.bench.stage import Stage, send_by_hand
+from workers.bench.stage import Stage, send_by_hand, start_by_hand, webhook
 from workers.stores.client import open_store
 
 Told = Callable[[str], None]
@@ -26,7 +25,6 @@ EVENTS: Final = 1000
 UPDATES: Final = 10
 SAMPLES: Final = 15
 EIGHT_KB: Final = 8 * 1024
-THREADS: Final = 16
 
 
 # --- accept ------------------------------------------------------------------------------------------
@@ -161,17 +159,8 @@ def _sides(stage: Stage, entities: int, events: int) -> Mapping[str, Side]:
 
     return {
         "ours": Side(stage.worker(), webhooks, lambda: books.counts()["in_flight"] == 0, entities),
-        "by hand": Side(_by_hand(stage), tasks, lambda: _is_empty(broker), events),
+        "by hand": Side(start_by_hand(stage), tasks, lambda: _is_empty(broker), events),
     }
-
-
-def _by_hand(stage: Stage) -> subprocess.Popen[bytes]:
-    program = stage.program("workers.bench.floors.by_hand", str(THREADS))
-    before = stage.target()["count"]
-    client: Celery = stage.by_hand()
-    send_by_hand(client, payload(1))
-    stage.wait_for_messages(before + 1)
-    return program
 
 
 def _is_empty(broker: Any) -> bool:
@@ -185,12 +174,12 @@ def idle(rounds: int, tell: Told) -> list[Comparison]:
     with Stage() as stage:
         _, port = stage.listening("workers.cli", "receive", "--port")
         stage.worker()
-        _by_hand(stage)
+        start_by_hand(stage)
         client = stage.by_hand()
         line = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         numbers = count(100_001)
         sides: Mapping[str, Callable[[], None]] = {
-            "ours": lambda: _webhook(line, request(port, payload(next(numbers)), stage.secret)),
+            "ours": lambda: webhook(line, request(port, payload(next(numbers)), stage.secret)),
             "by hand": lambda: send_by_hand(client, payload(next(numbers))),
         }
         took: dict[str, list[float]] = {side: [] for side in sides}
@@ -214,18 +203,6 @@ def idle(rounds: int, tell: Told) -> list[Comparison]:
     ]
 
 
-def _webhook(line: http.client.HTTPConnection, whole: bytes) -> None:
-    head, _, body = whole.partition(b"\r\n\r\n")
-    first, *rest = head.decode().split("\r\n")
-    headers = dict(one.split(": ", 1) for one in rest if not one.startswith("host"))
-    line.request("POST", first.split()[1], body=body, headers=headers)
-    answer = line.getresponse()
-    answer.read()
-    if answer.status != 202:
-        message = f"the webhook was answered by {answer.status}"
-        raise RuntimeError(message)
-
-
 def _span(stage: Stage, act: Callable[[], None]) -> float:
     """Return the milliseconds from before ``act`` until its message reaches the target."""
     time.sleep(0.1)
@@ -243,4 +220,6 @@ MEASURES: Final[Mapping[str, Callable[[int, Told], list[Comparison]]]] = {
     "deliver": deliver,
     "collapse": collapse,
     "idle": idle,
+    **flow.MEASURES,
+    **pile.MEASURES,
 }

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from workers.cli.output import FAILED, as_json, console, errors, fail
 
-NAMES = ("accept", "deliver", "collapse", "idle")
+NAMES = ("accept", "deliver", "collapse", "idle", "tokens", "neighbour", "scale", "steady", "pending")
 
 
 @click.command()
