@@ -1,0 +1,52 @@
+"""A target that asks to wait for two hours costs no attempt, no call and no thread meanwhile."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from fakeredis import FakeRedis
+
+from connector.errors import RateLimited, Scope
+from connector.event import Kind
+from tests.workers.office import MAPPING, Office, bugs, event
+from workers.delivery import run_turn
+from workers.scanner import scan
+
+TWO_HOURS = timedelta(hours=2)
+
+
+@pytest.mark.parametrize(("scope", "subjects"), [(Scope.CONNECTION, 1000), (Scope.ENDPOINT, 150)])
+def test_many_subjects_wait_for_two_hours_and_go_on(scope: Scope, subjects: int) -> None:
+    office = Office(FakeRedis(), bugs(mapping=MAPPING[:1], relates=False))
+    endpoint = "post" if scope is Scope.ENDPOINT else ""
+    tries: list[RateLimited] = []
+
+    def limited() -> RateLimited:
+        tries.append(RateLimited("slow down", scope=scope, retry_after=TWO_HOURS, endpoint=endpoint))
+        return tries[-1]
+
+    office.jira.breaks("create", limited, times=-1)
+    office.accept(*(event(1, Kind.ISSUE_CREATED, issue=number, title="x", state="open") for number in range(subjects)))
+    office.work()
+    asked = len(tries)
+    assert asked == (1 if scope is Scope.CONNECTION else subjects), "a class is asked for once by each that needs it"
+    for _ in range(7):
+        assert office.later(1000) == [], "no turn begins while it waits"
+        assert office.bells == []
+    assert len(tries) == asked
+    letters = office.store.waiting(most=subjects)
+    assert len(letters) == subjects
+    assert {letter.attempts for letter in letters} == {0}
+    office.jira.faults.clear()
+    office.desk.turn = timedelta(0)
+    office.clock.move(300_000)
+    scan(office.desk)
+    for _ in range(60):
+        # One subject a turn: that all of them arrive is told by other tests.
+        if not office.bells:
+            office.clock.move(21_000)
+            scan(office.desk)
+        run_turn(office.desk, *office.bells.pop(0))
+    assert len(office.did()) >= 50
+    office.check_accounts()
