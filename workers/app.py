@@ -24,7 +24,7 @@ from workers.following import Queues
 from workers.health import Health
 from workers.logs import about
 from workers.operating.care import forget_old
-from workers.poller import due, poll
+from workers.poller import Polled, due, poll
 from workers.process import Process, this_process
 from workers.recovery import Recovery
 from workers.scanner import Scanner
@@ -119,17 +119,25 @@ process, app = _application()
 @app.task(name="deliver")
 def deliver(connector: str, token: str) -> None:
     """Look into a connector: run one turn."""
+    wiring = process.wiring
+    known = wiring.config.connectors.get(connector)
+    if known is None:
+        return
+    if not wiring.threads.enter(known, token):
+        log.debug("%s: its connections are slow and hold threads enough, the doorbell waits", connector)
+        return
     number = threading.get_ident()
     _turns[number] = time.monotonic()
     try:
         with about(connector=connector, config=process.source.current.hash):
-            done = run_turn(process.wiring.desk(), connector, token)
+            done = run_turn(wiring.desk(), connector, token)
             log.debug("turn: %s", done)
     except StoreError as error:
         # The slot expires and the scanner rings again: nothing is lost by giving up here.
         log.warning("the store does not answer, the turn is given up: %s", error)
     finally:
         _turns.pop(number, None)
+        wiring.threads.leave(known)
 
 
 @app.task(name="poll")
@@ -139,11 +147,23 @@ def poll_source(connector: str) -> None:
     one = wiring.config.connectors.get(connector)
     if one is None:
         return
+    if not wiring.threads.enter(one):
+        log.info("%s: its source is slow and holds threads enough, it is polled another time", connector)
+        return
+    try:
+        got = _polled(one)
+    finally:
+        wiring.threads.leave(one)
+    if got.more:
+        _send_poll([one])
+
+
+def _polled(one: Connector) -> Polled:
+    wiring, connector = process.wiring, one.name
     with about(connector=connector):
         got = poll(wiring.desk(), wiring.inbox(), one)
         log.info("polled %s: %d events, %d new", connector, got.events, got.accepted)
-    if got.more:
-        _send_poll([one])
+    return got
 
 
 @app.task(name="tick")

@@ -75,6 +75,7 @@ def _drain(desk: Desk, config: Config, connector: Connector, store: Deliveries, 
         work = Work(desk, config, connector, store=store, turn=turn, box=box)
         what, shut = work.settle()
         more = not shut and not desk.stopping() and desk.ticks() < over and desk.config() is config
+        more = more and not desk.crowded(connector)
         answer = store.settle(turn, box.subject, what, claim=1 if more else 0)
         if answer is None:
             done.ended = "fenced"

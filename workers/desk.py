@@ -57,6 +57,8 @@ class Desk:
     """How often a paused credential is tried."""
     backoff: timedelta = timedelta(seconds=5)
     """The first wait after a failure, of a delivery and of the breaker."""
+    crowded: Callable[[Connector], bool] = lambda _: False
+    """Whether a turn of a connector should end, so that others find a thread; see `workers.threads`."""
     failing: set[str] = field(default_factory=set)
     """Connections with failures since their last success, as far as this process knows."""
 

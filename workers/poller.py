@@ -53,7 +53,8 @@ def poll(desk: Desk, inbox: Inbox, connector: Connector) -> Polled:
     name = connector.source.connection
     system = desk.system_of(config, name)
     books = desk.deliveries(connector)
-    if system.poll is None or desk.connections.state(name).closed_until > desk.now_ms():
+    state = desk.connections.state(name)
+    if system.poll is None or state.closed_until > desk.now_ms():
         return Polled()
     ask = system.poll
 
@@ -67,6 +68,8 @@ def poll(desk: Desk, inbox: Inbox, connector: Connector) -> Polled:
     expected = system.kinds - system.polled_only if webhooks else frozenset()
     with on_behalf_of(connector.uid, weight=connector.weight):
         got = _read(desk, inbox, connector, cursor=books.cursor("poll"), page=page, expected=expected)
+    if state.failing and not got.problem:
+        desk.connections.succeed(name)
     if missed := books.count_missed(int(MISSED_AFTER.total_seconds() * 1000)):
         log.warning("%s: %d events of %s were brought by no webhook", connector.name, missed, system.title)
     return got
@@ -137,7 +140,7 @@ def _read(
         try:
             got = page(site, cursor)
         except ConnectorError as error:
-            _refused(desk, connector.source.connection, error)
+            _refused(desk, connector, error)
             return Polled(events, accepted, problem=str(error))
         if got.events or got.cursor != cursor:
             done = inbox.accept_for(connector, got.events, lane="live", cursor=(field, got.cursor), expected=expected)
@@ -153,12 +156,16 @@ def _read(
     return Polled(events, accepted)
 
 
-def _refused(desk: Desk, connection: str, error: ConnectorError) -> None:
-    outcome = outcome_of(error)
+def _refused(desk: Desk, connector: Connector, error: ConnectorError) -> None:
+    outcome, connection = outcome_of(error), connector.source.connection
     if isinstance(error, Unauthorized):
         desk.connections.close(connection, DEFAULT_PAUSE, "paused", str(error))
     elif outcome.step is Step.CLOSE and error.status is not None:
         desk.connections.close(connection, outcome.wait, "limit", str(error))
+    elif outcome.step is Step.RETRY and error.cause != "lease":
+        # Polls are witnesses of an outage too: several connectors that cannot read open the breaker.
+        desk.failing.add(connection)
+        desk.connections.fail(connection, f"poll of {connector.name}", str(error), first=desk.backoff)
     log.warning("poll of %s ended: %s", connection, error)
 
 

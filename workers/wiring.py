@@ -33,6 +33,7 @@ from workers.stores.connections import Connections
 from workers.stores.deliveries import Deliveries, Pace
 from workers.stores.envelopes import Envelopes
 from workers.stores.records import Bell, UnknownFormat
+from workers.threads import Threads
 from workers.transport import Refused, Transport
 from workers.unchanged import Unchanged
 
@@ -102,9 +103,21 @@ class Wiring:
     _since: dict[str, float] = field(default_factory=dict)
     """When this process first knew of a connector, in monotonic seconds."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _threads: Threads | None = None
     _store: Any = None
     _desk: Desk | None = None
     _inbox: Inbox | None = None
+
+    @property
+    def threads(self) -> Threads:
+        """Who may take a thread of this process."""
+        with self._lock:
+            if self._threads is None:
+                settings = self.settings
+                self._threads = Threads(
+                    settings.worker_threads, time.monotonic, self.ring, patience=settings.ring.total_seconds()
+                )
+            return self._threads
 
     @property
     def store(self) -> Any:
@@ -162,14 +175,15 @@ class Wiring:
 
     def site(self, connection: str, until: float) -> Site:
         """Return a site whose calls end by ``until`` (monotonic seconds)."""
-        line = self._line(connection)
+        line, threads = self._line(connection), self.threads
 
         def send(request: Request) -> Response:
             line.transport.deadline = until
             try:
-                if line.unchanged is not None:
-                    return line.unchanged.send(request, line.transport)
-                return line.transport(request)
+                with threads.calling(connection):
+                    if line.unchanged is not None:
+                        return line.unchanged.send(request, line.transport)
+                    return line.transport(request)
             except ConnectorError as error:
                 error.connection = connection
                 if isinstance(error, Unauthorized):
@@ -245,6 +259,7 @@ class Wiring:
                 call=self.settings.call,
                 probe=self.settings.probe,
                 backoff=self.settings.backoff,
+                crowded=self.threads.crowded,
             )
         return self._desk
 

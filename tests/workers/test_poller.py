@@ -13,7 +13,7 @@ from connector.errors import ConnectorError, RateLimited, Retryable, Scope, Unau
 from connector.event import Kind
 from connector.ports import Site
 from connector.system import Page
-from tests.workers.office import Office, event
+from tests.workers.office import Office, bugs, event
 from workers.poller import PAGES, Polled, backfill, due, poll
 
 
@@ -103,6 +103,21 @@ def test_a_refusal_closes_as_much_as_it_speaks_of(
     assert ask(office).problem
     assert office.desk.connections.state("git").kind == kind
     assert ask(office) == (Polled() if kind else Polled(6, 6))
+
+
+def test_sources_that_cannot_be_read_open_the_breaker_and_one_that_can_forgets_it(office: Office, pages: Pages) -> None:
+    office.declare(*(bugs(name=name) for name in ("bugs", "more", "most")))
+
+    def fails(name: str) -> str:
+        pages.fails.append(Retryable("502", sent=False, status=502))
+        assert poll(office.desk, office.inbox, office.config.connectors[name]).problem
+        return office.desk.connections.state("git").kind
+
+    assert [fails("bugs") for _ in range(4)] == [""] * 4, "one connector alone may have a trouble of its own"
+    assert fails("more") == ""
+    assert not ask(office).problem
+    assert [fails(name) for name in ("bugs", "more", "most")] == ["", "", "breaker"]
+    assert ask(office) == Polled()
 
 
 def test_one_of_many_tickers_polls(office: Office, pages: Pages) -> None:
