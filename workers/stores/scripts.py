@@ -14,7 +14,11 @@ from redis.exceptions import RedisError as StoreError
 
 __all__ = ["NoScriptError", "StoreError", "run", "run_all", "run_many", "sha_of", "text_of"]
 
-_DELIVERIES: Final = ("lib", "gates", "letters", "epoch")
+_MOVE_LETTERS: Final = frozenset(
+    {"accept", "bury_held", "discard", "gate", "order", "order_step", "replay", "scan", "settle", "trim"},
+)
+"""Scripts by which letters leave, die or come back: every function of a library costs each call a little."""
+
 _CONNECTION: Final = frozenset({"take_tokens", "lower_tokens", "fail", "succeed", "close_connection"})
 
 
@@ -22,7 +26,11 @@ _CONNECTION: Final = frozenset({"take_tokens", "lower_tokens", "fail", "succeed"
 def text_of(name: str) -> str:
     """Return a script with the libraries it is written on."""
     folder = files("workers.stores") / "lua"
-    libraries = ("connection",) if name in _CONNECTION else _DELIVERIES
+    libraries: tuple[str, ...] = ("lib", "epoch")
+    if name in _CONNECTION:
+        libraries = ("connection",)
+    elif name in _MOVE_LETTERS:
+        libraries = ("lib", "gates", "letters", "epoch")
     return "".join((folder / f"{part}.lua").read_text() for part in (*libraries, name))
 
 
