@@ -5,7 +5,7 @@
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help install test demo chaos check format-check lint types contracts format clean moved
+.PHONY: help install test demo chaos simulate check format-check lint types contracts format clean moved
 
 ifeq ($(wildcard setup.cfg),)
 $(error run it in the project's folder, or as: make -C FOLDER)
@@ -61,6 +61,9 @@ demo: $(STAMP) ## Run everything here against sandboxes of the vendors (ONCE=1: 
 
 chaos: $(STAMP) ## Let a storm of faults rage over real processes, then judge (MINUTES=5 SEED=1 HOURS=0)
 	@$(PY) -m tests.chaos.storm --minutes $(or $(MINUTES),5) --seed $(or $(SEED),1) --hours $(or $(HOURS),0)
+
+simulate: $(STAMP) ## Play whole histories of the engine in simulated time (N=1000 SEED=1); a seed plays the same again
+	@$(PY) -m tests.simulator.history --number $(or $(N),1000) --seed $(or $(SEED),1)
 
 check: $(STAMP) ## Do all that CI does: format, lint, types, import contracts, tests
 	@$(MAKE) --no-print-directory format-check

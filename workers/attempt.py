@@ -15,7 +15,6 @@ from connector.event import Entity, Event, Kind
 from connector.link import EffectKey, Link, Marker, overtaken, told
 from connector.planning import (
     UNFINISHED,
-    Append,
     Known,
     Plan,
     creation,
@@ -28,6 +27,7 @@ from connector.planning import (
 from connector.ports import Site
 from connector.rings import based, mirrored, siblings, spend, unspent
 from connector.system import Absent, Action, Change, Shaped, System, Target, Written
+from workers.appending import append
 from workers.desk import Desk, Post
 from workers.doubt import Doubt
 from workers.overtaken import notice_twin
@@ -155,8 +155,9 @@ class Attempt:
                 self._refer(key, wanted)
         else:
             self._bring_state(wanted)
-            for append in wanted.appends:
-                self._append(append)
+            if self.link is not None or self.would:
+                for one in wanted.appends:
+                    append(self, one)
         if self.link is not None and self.connector.mode is not Mode.SHADOW:
             self._leave(self.link)
         return self._result(wanted)
@@ -311,7 +312,7 @@ class Attempt:
     def _create(self, shaped: Shaped, wanted: Plan) -> None:
         marker = marker_for(self.connector, self.event, self.config.instance, Action.CREATE)
         change = creation(self.event, shaped, marker)
-        written = self._write(change, shaped, made=self.event.data.get("created"))
+        written = self.write(change, shaped, made=self.event.data.get("created"))
         later = {name: value for name, value in shaped.fields.items() if name in shaped.later}
         held: dict[str, Any] = {}
         if written is not None and later and all(written.holds.get(name) == later[name] for name in later):
@@ -319,7 +320,7 @@ class Attempt:
             held, later = later, {}
         if written is None:
             if later:
-                self._write(Change(Action.UPDATE, change.effect, marker, fields=later), shaped)
+                self.write(Change(Action.UPDATE, change.effect, marker, fields=later), shaped)
             return
         source = self.event.entity
         link = Link(
@@ -359,13 +360,13 @@ class Attempt:
         entity = target_entity(self.link)
         marker = marker_for(self.connector, self.event, self.config.instance, Action.UPDATE, sub)
         change = Change(Action.UPDATE, marker.effect, marker, fields=fields, entity=entity, base=self.link.base)
-        written = self._write(change, shaped)
+        written = self.write(change, shaped)
         if written is not None:
             self._remember(based(_renamed(self.link, written.entity), fields, written.kept, self.letter.id))
 
     def _relate(self, relation: Mapping[str, Any], entity: Entity) -> None:
         marker = marker_for(self.connector, self.event, self.config.instance, Action.RELATE, entity.ref)
-        self._write(Change(Action.RELATE, marker.effect, marker, entity=entity, relation=relation), None)
+        self.write(Change(Action.RELATE, marker.effect, marker, entity=entity, relation=relation), None)
 
     def _refer(self, key: str, wanted: Plan) -> None:
         """A pull request names an issue: show it there and move the issue along."""
@@ -379,47 +380,12 @@ class Attempt:
         marker = marker_for(
             self.connector, self.event, self.config.instance, Action.RELATE, f"{entity.ref} {relation['state']}"
         )
-        self._write(Change(Action.RELATE, marker.effect, marker, entity=entity, relation=relation), None)
+        self.write(Change(Action.RELATE, marker.effect, marker, entity=entity, relation=relation), None)
         if wanted.wanted:
             # Compared with what this pull request last asked for: an issue that people have moved on
             # since is not pulled back by each edit of the pull request.
             shaped = self.target.shape(self.there, self.settings, wanted.wanted, entity)
             self._update(self._missing(self.link, shaped), shaped, sub=entity.ref)
-
-    # --- things added ---------------------------------------------------------------------------------
-    def _append(self, append: Append) -> None:
-        if self.link is None and not self.would:
-            return
-        entity = target_entity(self.link) if self.link else None
-        remote = ""
-        action = append.action
-        if append.earlier is not None:
-            earlier = self.store.effect(append.earlier)
-            remote = earlier.get("remote", "")
-            if not remote:
-                if action is Action.DELETE_COMMENT:
-                    remote = self._copy_of(append.earlier, entity)
-                    if not remote:
-                        return
-                else:
-                    # It was never copied (it is older than the link): the edit brings it over.
-                    action = Action.COMMENT
-        word, sub = (append.word, append.sub) if action is append.action else ("comment", self.event.sub)
-        marker = marker_for(self.connector, self.event, self.config.instance, word, sub)
-        body = None
-        if append.text is not None:
-            body, _losses = self.target.text(self.there, self.settings, append.text)
-        made = self.event.at.isoformat() if append.word == "message" else self._comment_made()
-        change = Change(action, marker.effect, marker, entity=entity, body=body, remote=remote)
-        written = self._write(change, None, made=made)
-        if written is not None and not written.fresh and action is not append.action:
-            # It had been copied after all, before the edit.
-            marker = marker_for(self.connector, self.event, self.config.instance, append.word, append.sub)
-            edit = Change(append.action, marker.effect, marker, entity=entity, body=body, remote=written.remote)
-            self._write(edit, None)
-
-    def _comment_made(self) -> str | None:
-        return (self.event.data.get("comment") or {}).get("created")
 
     # --- what the store may have forgotten --------------------------------------------------------------
     def _found_again(self) -> Link | None:
@@ -450,9 +416,13 @@ class Attempt:
         self._remember(link)
         return link
 
-    def _copy_of(self, effect: EffectKey, entity: Entity | None) -> str:
+    def copy_of(self, effect: EffectKey, entity: Entity | None) -> str:
         """Return the native id of a comment's copy that nothing here speaks of; "" where there is none."""
-        if self.doubt is None or entity is None or not self._doubtful(self._comment_made()):
+        if (
+            self.doubt is None
+            or entity is None
+            or not self._doubtful((self.event.data.get("comment") or {}).get("created"))
+        ):
             return ""
         marker = Marker(self.config.instance, self.event.entity.connection, effect)
         found = self._looked_up(Change(Action.COMMENT, effect, marker, entity=entity))
@@ -478,7 +448,11 @@ class Attempt:
         return self.doubt is not None and self.doubt.covers(made)
 
     # --- writing --------------------------------------------------------------------------------------
-    def _write(self, change: Change, shaped: Shaped | None, *, made: str | None = None) -> Written | None:
+    def write(self, change: Change, shaped: Shaped | None = None, *, made: str | None = None) -> Written | None:
+        """Write one change exactly once; None in shadow mode, where it is only noted.
+
+        ``made``: when what is added came into being at its source (ISO), where it may have been written already.
+        """
         if self.connector.mode is Mode.SHADOW:
             self.would.append((change, shaped))
             return None

@@ -1,6 +1,6 @@
 """Play one history by its seed, or many; a seed that breaks something is printed and plays the same again.
 
-    python -m tests.simulator.history --number 20000 --seed 1
+python -m tests.simulator.history --number 20000 --seed 1
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from random import Random
-from typing import Any
 
 from tests.simulator.judge import judge
 from tests.simulator.stage import Broken
@@ -47,6 +47,15 @@ def _people(world: World, rnd: Random) -> None:
         world.vendors.open()
 
 
+def _lose_answers(world: World, rnd: Random) -> None:
+    world.lost_answers = rnd.randint(1, 3)
+
+
+def _forge(world: World, rnd: Random) -> None:
+    if world.vendors.titles:
+        world.vendors.forge(rnd.choice(sorted(world.vendors.titles)))
+
+
 MOVES: dict[str, tuple[int, Move]] = {
     "people": (12, _people),
     "carry": (14, lambda world, rnd: world.carry(_some(rnd), _some(rnd), keep=rnd.random() < 0.15)),
@@ -63,20 +72,11 @@ MOVES: dict[str, tuple[int, Move]] = {
     "steal": (2, lambda world, rnd: world.steal(_some(rnd))),
     "jump": (1, lambda world, rnd: world.jump(rnd.choice((-20_000, -2_000, 2_000, 20_000, 50_000)))),
     "fault": (8, lambda world, rnd: world.arm(rnd.choice(KINDS), rnd.choice(("git", "jira", "jira", "chat")))),
-    "lost answer": (3, lambda world, rnd: _lose_answers(world, rnd)),
+    "lost answer": (3, _lose_answers),
     "replay": (1, lambda world, _rnd: world.replay()),
     "reload": (2, lambda world, rnd: world.reload(_some(rnd), _some(rnd))),
-    "forge": (1, lambda world, rnd: _forge(world, rnd)),
+    "forge": (1, _forge),
 }
-
-
-def _lose_answers(world: World, rnd: Random) -> None:
-    world.lost_answers = rnd.randint(1, 3)
-
-
-def _forge(world: World, rnd: Random) -> None:
-    if world.vendors.titles:
-        world.vendors.forge(rnd.choice(sorted(world.vendors.titles)))
 
 
 def play(
@@ -86,7 +86,7 @@ def play(
     rnd = Random(seed)
     town = rnd.choice(("chain", "chain", "ring"))
     lag = rnd.choice((0, 0, 20, 90))
-    world = World(rnd.getrandbits(32), town, spoils=spoils, index_lag=_seconds(lag))
+    world = World(rnd.getrandbits(32), town, spoils=spoils, index_lag=timedelta(seconds=lag))
     world.vendors.open()
     names, weights = list(MOVES), [weight for weight, _ in MOVES.values()]
     for name in rnd.choices(names, weights, k=moves):
@@ -99,12 +99,6 @@ def play(
     world.stays_quiet()
     judge(world)
     return world
-
-
-def _seconds(number: int) -> Any:
-    from datetime import timedelta
-
-    return timedelta(seconds=number)
 
 
 def main() -> None:
@@ -122,14 +116,16 @@ def main() -> None:
             world = play(seed, moves=asked.moves, told=print if asked.tell else None)
         except Broken as error:
             broken += 1
-            print(f"broken: {error}\nreplay it: make simulate SEED={seed} N=1", flush=True)
+            sys.stdout.write(f"broken: {error}\nreplay it: make simulate SEED={seed} N=1\n")
+            sys.stdout.flush()
             if not asked.keep_going:
                 sys.exit(1)
             continue
         seen.update(world.vendors.struck)
         seen["late_landed"] += len(world.vendors.landed_late)
         seen["fenced"] += world.witness.fenced
-    print(json.dumps({"histories": asked.number, "broken": broken, "seconds": round(time.monotonic() - began, 1), **seen}))
+    seconds = round(time.monotonic() - began, 1)
+    sys.stdout.write(json.dumps({"histories": asked.number, "broken": broken, "seconds": seconds, **seen}) + "\n")
     sys.exit(1 if broken else 0)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from connector.ports import Request, Response, Site
 from connector.registry import SYSTEMS
 from connector.system import Inbound
 from tests.simulator.server import Wire
-from tests.simulator.stage import Stage
+from tests.simulator.stage import Own, Stage
 from tests.simulator.towns import SECRETS
 from tests.simulator.vendors import Waiting
 from tests.systems.direct import reveals
@@ -105,7 +105,9 @@ class Process:
                 Connections(self.wire, clock=self.world.store_ms),
                 self.ticks,
                 lambda seconds: self.stage.pause("token", until=self.world.ms + seconds * 1000),
+                system.headroom,
             )
+            self._limiters[connection]._mine = Own(probing=False, buckets=())  # type: ignore[assignment]
             self._memories[connection] = Remembered(self.ticks)
         limiter = self._limiters[connection]
 
@@ -154,6 +156,8 @@ class Process:
         def round_() -> None:
             scan(self.desk)
             carry_on(self.desk)
+            for limiter in self._limiters.values():
+                limiter.give_back()
 
         self.spawn("scan", round_)
 
@@ -181,7 +185,8 @@ class Process:
                 return
             events = system.receive(waiting.vendor, settings, inbound, trust).events
             if events:
-                name = _done(self.inbox.envelopes.keep(_Awaited(self.wire), waiting.vendor, events))  # type: ignore[arg-type]
+                awaited: Any = _Awaited(self.wire)
+                name = _done(self.inbox.envelopes.keep(awaited, waiting.vendor, events))
                 self.inbox.accept(events, revive=True)
                 self.inbox.envelopes.drop(waiting.vendor, [name])
             taken()
@@ -196,7 +201,7 @@ class _Awaited:
         self._wire = wire
 
     async def hset(self, name: str, key: str, value: bytes) -> Any:
-        return self._wire.hset(name, key, value)  # type: ignore[arg-type]
+        return self._wire.hset(name, key, value)
 
 
 def _done(running: Coroutine[Any, Any, str]) -> str:
@@ -206,6 +211,3 @@ def _done(running: Coroutine[Any, Any, str]) -> str:
     except StopIteration as end:
         return str(end.value)
     raise AssertionError("it waits for something")
-
-
-__all__ = ["Mapping", "Process"]

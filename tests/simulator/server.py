@@ -56,7 +56,7 @@ class _Compiled:
 def _runtime() -> dict[str, Any]:
     """Return what a server needs to run Lua; made once, shared by all servers of this process."""
     first: Any = FakeServer(server_type="valkey")
-    FakeRedis(server=first).execute_command("EVAL", "return 1", 0)
+    FakeRedis(server=first).eval("return 1", 0)
     made = {name: value for name, value in vars(first).items() if name.startswith("_lua_") and value is not None}
     made["_lua_runtime"] = _Compiled(made["_lua_runtime"])
     return made
@@ -114,8 +114,8 @@ class Wire(FakeRedis):
 
     def _run(self, name: str, args: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
         if args[0] not in {"EVALSHA", "EVAL"}:
-            return super().execute_command(*args, **options)
-        got = super().execute_command("EVAL", self._server.text(name), *args[2:])
+            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        got: Any = super().execute_command("EVAL", self._server.text(name), *args[2:])  # type: ignore[no-untyped-call]
         self._seen(name, args[3], args[4:], got)
         return got
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from greenlet import getcurrent, greenlet
 
@@ -20,6 +22,20 @@ class Killed(BaseException):
 
 class Broken(AssertionError):
     """A promise of the engine does not hold."""
+
+
+class Own:
+    """What each thread has of its own: `threading.local` for greenlets, which share one thread of the system."""
+
+    def __init__(self, **first: Any) -> None:
+        vars(self).update(_first=first, _of=WeakKeyDictionary())
+
+    def __getattr__(self, name: str) -> Any:
+        mine: dict[str, Any] = self._of.setdefault(getcurrent(), dict(self._first))
+        return mine[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._of.setdefault(getcurrent(), dict(self._first))[name] = value
 
 
 @dataclass(eq=False)

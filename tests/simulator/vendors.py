@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, Final
@@ -100,7 +100,7 @@ class Vendors:
         """``jira`` are options of Jira's sandbox."""
         self._ms, self._dice = ms, dice
         clock = _Time(ms)
-        sandboxes = {
+        sandboxes: dict[str, Any] = {
             "git": new_github(webhook_secret=SECRETS["GIT_HOOK"]),
             "jira": new_jira(webhook_secret=SECRETS["JIRA_HOOK"], **jira),
             "chat": new_slack(webhook_secret=SECRETS["CHAT_HOOK"]),

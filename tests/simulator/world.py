@@ -11,10 +11,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
 
-import orjson
-
 from connector.config import Config
-from connector.errors import ConnectorError
 from tests.simulator.process import Process
 from tests.simulator.server import Server
 from tests.simulator.stage import Broken, Thread
@@ -367,11 +364,3 @@ class World:
             self.round()
         if self.writes() != before:
             raise Broken(f"it goes on writing when all is done: {before} -> {self.writes()}")
-
-
-def show(row: bytes) -> Any:
-    """Return what a record says, for a failing history."""
-    return orjson.loads(row)
-
-
-__all__ = ["Broken", "ConnectorError", "Rung", "Spoils", "World"]

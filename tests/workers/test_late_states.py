@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from connector.errors import Retryable
 from connector.event import Event, Kind
 from tests.workers.office import Office, event
 
@@ -69,6 +70,48 @@ def test_states_in_their_order_cost_no_reading(office: Office) -> None:
     office.accept(edited(3, title="Three"), edited(4, title="Four"))
     office.work()
     assert office.jira.items["1"].fields["Summary"] == "Four"
+
+
+def said(second: int, body: str, kind: Kind = Kind.COMMENT_UPDATED) -> Event:
+    comment = {"id": "c1", "body": body, "visibility": "public", "updated": f"2027-01-15T08:00:{second:02}Z"}
+    return event(second, kind, sub="c1", comment=comment, title="Broken")
+
+
+def text(office: Office) -> Any:
+    (body,) = office.jira.items["1"].comments.values()
+    return body
+
+
+def test_an_older_edit_of_a_comment_that_comes_late_brings_no_old_text_back(office: Office) -> None:
+    for one in (OPENED, said(1, "one", Kind.COMMENT_CREATED), said(9, "three"), said(5, "two")):
+        office.accept(one)
+        office.work()
+    assert text(office) == "three"
+    office.accept(said(12, "four"))
+    office.work()
+    assert text(office) == "four"
+
+
+def test_an_edit_that_overtakes_its_comment_keeps_its_text(office: Office) -> None:
+    for one in (OPENED, said(9, "three"), said(1, "one", Kind.COMMENT_CREATED), said(5, "two")):
+        office.accept(one)
+        office.work()
+    assert text(office) == "three"
+
+
+def test_an_edit_reaches_a_copy_that_an_unknown_send_left_behind(office: Office) -> None:
+    # The comment was sent, its outcome never known, and its letter died of it; the edit finds the copy.
+    office.change(attempts=1)
+    office.accept(OPENED)
+    office.work()
+    office.jira.breaks("comment", lambda: Retryable("cut", sent=True), after=True)
+    office.accept(said(1, "one", Kind.COMMENT_CREATED))
+    office.work()
+    assert office.store.counts()["dead"] == 1
+    office.clock.move(60_000)
+    office.accept(said(9, "two"))
+    office.work()
+    assert text(office) == "two"
 
 
 def reading() -> None:

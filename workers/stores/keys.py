@@ -33,7 +33,8 @@ name                  type    holds                                             
 ``seen:<delivery>``   string  dedupe mark (1, dead, discarded)                             as its source redelivers
 ``dead``              zset    dead letters by time of death                                30 d
 ``deadof:<entity>``   set     dead letters of an entity, for what supersedes them          while dead
-``fx:<effect>``       hash    intent, then effect: state, action, turn, at, remote...      30 d; messages: as links
+``fx:<effect>``       hash    intent, then effect: state, action, turn, at, remote...;     30 d; messages: as links
+                              ``told`` ISO time of a copied comment's text
 ``unsure``            hash    source entity -> fields (JSON) of an update whose outcome is   until it is known
                               not known
 ``links``             hash    source entity -> link JSON                                   for ever

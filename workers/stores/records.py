@@ -227,6 +227,8 @@ class Settlement:
     bury: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     failed: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     done: list[tuple[str, str, str, int]] = field(default_factory=list)
+    told: list[tuple[str, str]] = field(default_factory=list)
+    """Copied comments (their effects), and as of when (ISO) their text is."""
     forget: list[str] = field(default_factory=list)
     links: list[tuple[str, str, str, bool]] = field(default_factory=list)
     aliases: list[str] = field(default_factory=list)
@@ -270,6 +272,7 @@ class Settlement:
                 "bury",
                 "failed",
                 "done",
+                "told",
                 "forget",
                 "links",
                 "aliases",

@@ -11,6 +11,7 @@
 --   failed: [[id, {field: text}]...]     (an attempt counted, unless field "free" is set),
 --   supersede: [[id, [kind...]]...]      (older dead letters of its entity and of these kinds are told by it),
 --   done: [[effect, remote, entity JSON, life ms]...], forget: [effect...],
+--   told: [[effect, ISO time]...]        (as of when the text of a copied comment is),
 --   links: [[source, target, link JSON, found from the target's side too?]...], aliases: [target...], unlinks: [[source, target]...],
 --   audit: [row...], calls: {connection: API calls that it took},
 --   next: "go"|"keep"|"due"|"park", delay: ms, gate: name, why: text, canary: {first, longest, any} }
@@ -27,6 +28,9 @@ for _, row in ipairs(what.done or {}) do
   local fx = k('fx:' .. row[1])
   redis.call('HSET', fx, 'state', 'done', 'remote', row[2], 'entity', row[3], 'done', now)
   redis.call('PEXPIRE', fx, row[4])
+end
+for _, row in ipairs(what.told or {}) do
+  if redis.call('EXISTS', k('fx:' .. row[1])) == 1 then redis.call('HSET', k('fx:' .. row[1]), 'told', row[2]) end
 end
 for _, effect in ipairs(what.forget or {}) do
   local about = redis.call('HGET', k('fx:' .. effect), 'about')
