@@ -59,6 +59,8 @@ class Desk:
     """The first wait after a failure, of a delivery and of the breaker."""
     crowded: Callable[[Connector], bool] = lambda _: False
     """Whether a turn of a connector should end, so that others find a thread; see `workers.threads`."""
+    proven: dict[str, float] = field(default_factory=dict)
+    """Connections whose credential was tried and found good -> until when (ticks) that is believed."""
     failing: set[str] = field(default_factory=set)
     """Connections with failures since their last success, as far as this process knows."""
 

@@ -143,6 +143,10 @@ class Work:
         return self.book
 
     def _refused_too(self, connection: str) -> bool:
+        # Where thousands are forbidden one place, asking once in a while is enough: a credential that was lost
+        # meanwhile pauses the connection a little later, and what died in between comes back with its gate.
+        if self.desk.proven.get(connection, 0.0) > self.desk.ticks():
+            return False
         self.calls.begin()
         try:
             self.desk.system_of(self.config, connection).probe(
@@ -152,6 +156,7 @@ class Work:
             return True
         except ConnectorError:
             return False
+        self.desk.proven[connection] = self.desk.ticks() + self.desk.probe.total_seconds()
         return False
 
     def _failed(
@@ -199,9 +204,9 @@ class Work:
                 log.error("%s is held for one cause, %s: %s", self.connector.name, what.gate, why)
                 self.desk.held(self.connector, what.gate, {**about, "message": why})
                 self._record("hold", what.gate, **about)
-            case "shut" | "held" if what.gate:
+            case "shut" | "held" | "failed":
                 log.info("%s: %s waits behind %s", self.connector.name, self.box.subject, what.gate)
-            case "failed":
+            case "failed" if what.hold or what.canary:
                 log.warning("%s stays held: %s let one through, and it failed", self.connector.name, what.gate)
             case "opened":
                 log.warning("%s: %s opens: one got through", self.connector.name, what.gate)

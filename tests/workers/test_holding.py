@@ -9,7 +9,7 @@ from typing import Any
 
 from redis import Redis
 
-from connector.errors import Ambiguous, ConnectorError, Forbidden, RateLimited, Rejected, Retryable, Scope
+from connector.errors import Ambiguous, ConnectorError, Forbidden, RateLimited, Rejected, Retryable, Scope, Unauthorized
 from connector.event import Event, Kind
 from tests.workers.office import CREATED, NEW, Office, bugs, comment, event
 from workers.holding import Holding, gate_of_cause
@@ -64,6 +64,18 @@ def test_a_cause_is_told_once_with_what_a_person_needs(office: Office) -> None:
     minutes(office, 60)
     assert len(office.holds) == 1
     assert len(office.alerts) == 4
+
+
+def test_a_credential_that_was_just_found_good_is_not_asked_about_again_for_each(office: Office) -> None:
+    held(office, forbidden, 30)
+    assert office.jira.probes == 1
+    office.jira.refuses = Unauthorized("revoked", status=401)
+    minutes(office, 3)
+    assert office.desk.connections.state("jira").kind == "paused", "the next canary asks anew"
+    office.jira.refuses = None
+    office.jira.faults.clear()
+    minutes(office, 10)
+    assert office.store.counts()["delivered"] == 30
 
 
 def test_when_it_is_mended_all_goes_on_by_itself_and_nothing_is_doubled(office: Office) -> None:

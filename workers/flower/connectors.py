@@ -12,6 +12,7 @@ from workers.desk import Desk
 from workers.flower.face import Face
 from workers.flower.show import STEP, ago, bars, span, when
 from workers.operating import acting
+from workers.operating.held import what_opens
 from workers.operating.pace import MINUTES, Speed, speed
 from workers.operating.standing import Standing, all_standings
 from workers.roles import Role
@@ -32,7 +33,14 @@ def look(desk: Desk, connectors: list[Connector]) -> list[Row]:
     return [Row(one, known[one.name], speed(desk, one)) for one in connectors if one.name in known]
 
 
-SHOWN: dict[str, Any] = {"ago": ago, "when": when, "span": span, "bars": bars, "width": STEP * MINUTES}
+SHOWN: dict[str, Any] = {
+    "ago": ago,
+    "when": when,
+    "span": span,
+    "bars": bars,
+    "what_opens": what_opens,
+    "width": STEP * MINUTES,
+}
 """What templates show times and series with."""
 
 

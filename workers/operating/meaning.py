@@ -51,6 +51,11 @@ MEANINGS: Final = {
         "The worker died whenever it held this delivery.",
         "Look at the worker's log and memory; replay after an upgrade.",
     ),
+    "Held": Meaning(
+        "Held",
+        "It was never tried: it waited behind a gate, and a person made dead letters of what was held there.",
+        "Replay it, or discard it.",
+    ),
     "Unreadable": Meaning(
         "Unreadable",
         "The payload could not be read.",
