@@ -75,6 +75,8 @@ class Message:
     text: str
     changed: frozenset[str] = frozenset()
     when: str = ""
+    digest: timedelta | None = None
+    """For how long it waits for more of the same entity, to go with them as one message."""
 
 
 class Audience(StrEnum):

@@ -136,6 +136,11 @@ class MessageSchema(Declaration):
     changed = Words(only=VOCABULARY, metadata=_says("Only where at least one of these has changed."))
     when = Expression(metadata=_says("Only where this JMESPath condition is true."))
     text = Wording(required=True, metadata=_says("A Jinja template of Markdown."))
+    digest = Duration(
+        least=timedelta(seconds=1),
+        most=timedelta(days=1),
+        metadata=_says("At most one message per entity in this time, listing what happened; events wait for it."),
+    )
 
 
 class CommentsSchema(Declaration):

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from connector import arguments
 from connector.errors import Rejected
-from connector.event import Event
+from connector.event import Event, Text
 from connector.expression import MISSING, Read, compile_condition, compile_read
 from connector.lookup import Known, Left, Part, Run, looking_up, looking_up_people, taking_first
 
@@ -84,6 +84,20 @@ _UNSAID: Final = Left("the source does not say")
 _UNMET: Final = Left("its condition is not met")
 
 Compiled = Callable[[Mapping[str, Any]], Mapped]
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The machinery of mappings, handed in so that planning stays a matter of values.
+
+    ``view`` gives the names an expression can use; ``apply`` runs a mapping on a view; ``render`` a
+    template; ``holds`` a JMESPath condition.
+    """
+
+    view: Callable[[Event], Mapping[str, Any]]
+    apply: Callable[[tuple[Rule, ...], Mapping[str, Any]], Mapped]
+    render: Callable[[str, Mapping[str, Any]], Text]
+    holds: Callable[[str, Mapping[str, Any]], bool]
 
 
 def view(event: Event, **more: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
@@ -10,10 +10,11 @@ from typing import Any, Final
 
 import re2
 
-from connector.config import Audience, Connector, Message
+from connector.config import Audience, Connector
 from connector.event import Entity, Event, Kind, Text
 from connector.link import EffectKey, Link, Marker, effect_key
-from connector.mapping import Mapped, Rule
+from connector.mapping import Mapped, Tools
+from connector.messages import UPDATES, Digest, digested, expired, messages_for
 from connector.rings import echoes
 from connector.system import Action, Change, Shaped
 
@@ -23,20 +24,6 @@ source) is still to come.  A crash in between must not leave it so for ever."""
 
 COMMENT_TEXT: Final = "**{{ comment.author.name }}** commented on {{ key | link(url) }}:\n\n{{ comment.body }}"
 """What a copied comment looks like unless the connector says otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """The machinery of mappings, handed in so that planning stays a matter of values.
-
-    ``view`` gives the names an expression can use; ``apply`` runs a mapping on a view; ``render`` a
-    template; ``holds`` a JMESPath condition.
-    """
-
-    view: Callable[[Event], Mapping[str, Any]]
-    apply: Callable[[tuple[Rule, ...], Mapping[str, Any]], Mapped]
-    render: Callable[[str, Mapping[str, Any]], Text]
-    holds: Callable[[str, Mapping[str, Any]], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +83,11 @@ def filtered(connector: Connector, event: Event, tools: Tools) -> str:
         labels = {str(label).casefold() for label in data.get("labels") or ()}
         if not labels & {label.casefold() for label in when.labels}:
             return f"when.labels: none of {', '.join(sorted(when.labels))}"
-    if when.changed and event.kind in _UPDATES and not when.changed & event.change.keys():
+    if when.changed and event.kind in UPDATES and not when.changed & event.change.keys():
         return f"when.changed: none of {', '.join(sorted(when.changed))}"
     if when.condition and not tools.holds(when.condition, tools.view(event)):
         return f"when.condition: {when.condition}"
     return ""
-
-
-_UPDATES: Final = frozenset({Kind.ISSUE_UPDATED, Kind.PULL_REQUEST_UPDATED})
 
 
 def collapse(connector: Connector, events: Sequence[Event]) -> int:
@@ -124,18 +108,20 @@ def collapse(connector: Connector, events: Sequence[Event]) -> int:
     return count
 
 
-def messages_for(connector: Connector, event: Event) -> tuple[Message, ...]:
-    """Return the messages that this event owes (conditions on its values are asked later)."""
-    return tuple(
-        message
-        for message in connector.messages
-        if event.kind in message.on
-        and (not message.changed or event.kind not in _UPDATES or bool(message.changed & event.change.keys()))
-    )
+def plan(
+    connector: Connector,
+    event: Event,
+    known: Known,
+    tools: Tools,
+    *,
+    instance: str,
+    now: datetime,
+    digest: Digest | None = None,
+) -> Plan:
+    """Decide what the event wants; raises `errors.Rejected` where the mapping cannot be applied.
 
-
-def plan(connector: Connector, event: Event, known: Known, tools: Tools, *, instance: str, now: datetime) -> Plan:
-    """Decide what the event wants; raises `errors.Rejected` where the mapping cannot be applied."""
+    With a ``digest`` its messages stand in the place of the event's own.
+    """
     mark = Marker.find(event.marker) if event.marker else None
     came_back = mark is not None and mark.instance == instance and mark.origin == connector.target.connection
     if event.kind.is_append and came_back:
@@ -156,7 +142,10 @@ def plan(connector: Connector, event: Event, known: Known, tools: Tools, *, inst
     # That an entity of ours was made is no news to where it came from: things may have moved on there.
     made = event.kind is Kind.ISSUE_CREATED and known.ours
     mapped = None if made else _state(connector, event, known, view, tools)
-    appends = () if echo else _appends(connector, event, view, tools, now)
+    if digest is not None:
+        appends = _digest(connector, digest, known, tools, now)
+    else:
+        appends = () if echo else _appends(connector, event, view, tools, now)
     found = Plan(
         wanted=mapped.values if mapped is not None else None,
         create=known.link is None,
@@ -200,6 +189,12 @@ def _appends(
     return tuple(found)
 
 
+def _digest(connector: Connector, digest: Digest, known: Known, tools: Tools, now: datetime) -> tuple[Append, ...]:
+    own = [one for one in digest.events if one.kind is Kind.ISSUE_UPDATED and echoes(one, known.kept)]
+    text = digested(connector, [one for one in digest.events if one not in own], tools, now)
+    return (Append(Action.COMMENT, "message", digest.name, text),) if text is not None else ()
+
+
 def _copied(connector: Connector, event: Event, view: Mapping[str, Any], tools: Tools) -> Append | None:
     options = connector.comments
     if event.kind is Kind.COMMENT_DELETED:
@@ -221,12 +216,6 @@ def _copied(connector: Connector, event: Event, view: Mapping[str, Any], tools: 
 def _may_see(audience: Audience, event: Event) -> bool:
     comment = event.data.get("comment") or {}
     return audience is Audience.ALL or comment.get("visibility", "public") == "public"
-
-
-def expired(connector: Connector, event: Event, now: datetime) -> bool:
-    """Tell whether an event is too old to be worth a message, by the connector's ``expire:``."""
-    life = connector.expire.get(event.kind.value.partition(".")[0]) or connector.expire.get("message")
-    return life is not None and now - event.at > life
 
 
 def _why_nothing(connector: Connector, event: Event, now: datetime) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from connector.config import Config, Connector
 from connector.event import Event, Kind
-from connector.planning import Tools, filtered
+from connector.mapping import Tools
+from connector.planning import filtered
 from connector.system import System
 
 

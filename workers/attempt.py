@@ -13,6 +13,7 @@ from connector.config import Config, Connector, Mode
 from connector.errors import Ambiguous, RateLimited, Rejected, Scope
 from connector.event import Entity, Event, Kind
 from connector.link import EffectKey, Link, Marker, overtaken, told
+from connector.messages import Digest
 from connector.planning import (
     UNFINISHED,
     Known,
@@ -28,6 +29,7 @@ from connector.ports import Site
 from connector.rings import based, mirrored, siblings, spend, unspent
 from connector.system import Absent, Action, Change, Shaped, System, Target, Written
 from workers.appending import append
+from workers.batch import Batch
 from workers.desk import Desk, Post
 from workers.doubt import Doubt
 from workers.overtaken import notice_twin
@@ -66,6 +68,7 @@ class Attempt:
         letter: Letter,
         event: Event,
         book: Settlement,
+        batch: Batch | None = None,
         links: dict[str, Link] | None = None,
         post: Post | None = None,
         doubt: str = "",
@@ -99,8 +102,10 @@ class Attempt:
             budget=desk.call,
             book=book,
             doubt=doubt,
+            batch=batch,
         )
         self.doubt = Doubt.of(doubt)
+        self.batch = batch
         self.link: Link | None = None
         self.wrote = 0
         self.losses: list[str] = []
@@ -133,6 +138,7 @@ class Attempt:
             self.desk.tools,
             instance=self.config.instance,
             now=self.desk.now(),
+            digest=self._digest(),
         )
         if wanted.skip.startswith("filtered") and known.link is None and (link := self._found_again()):
             known = replace(known, link=link)
@@ -276,6 +282,16 @@ class Attempt:
             return event
         here = self.post(self.connector.source.connection, self.until)
         return self.source.complete(here, event)
+
+    def _digest(self) -> Digest | None:
+        """Return the digest with what its events lack; what is gone or not the source's own has nothing to say."""
+        if self.batch is None or self.batch.digest is None:
+            return None
+        here = self.post(self.connector.source.connection, self.until)
+        whole = [self.source.complete(here, one) if one.partial else one for one in self.batch.digest.events]
+        settings = self.connector.source.settings
+        events = tuple(one for one in whole if one is not None and not self.source.selects(settings, one))
+        return replace(self.batch.digest, events=events)
 
     def _ring(self) -> bool:
         return any(reverse for _, reverse in siblings(self.config, self.connector))

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from connector.config import Config, Connector
-from connector.planning import Tools
+from connector.mapping import Tools
 from connector.ports import Site
 from connector.system import System
 from workers.holding import Holding

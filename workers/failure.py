@@ -34,6 +34,8 @@ class Failure:
     kind: str
     """What was tried, in the words of `holding.kind_of`."""
     book: Settlement
+    each: bool = False
+    """Each letter says something that no other says, so each becomes a dead letter."""
 
     @property
     def letter(self) -> Letter:
@@ -121,7 +123,11 @@ class Failure:
         self.book.next, self.book.delay = "due", _ms(wait)
 
     def _bury(self, fields: dict[str, str]) -> None:
-        self.book.swallow += [(letter.id, f"merged into {self.letter.id}") for letter in self.letters[:-1]]
+        told = self.letters[:-1]
+        if self.each:
+            self.book.bury += [(letter.id, dict(fields)) for letter in told]
+        else:
+            self.book.swallow += [(letter.id, f"merged into {self.letter.id}") for letter in told]
         self.book.bury.append((self.letter.id, fields))
         if self.connector.on_dead == "block":
             self.book.park(f"dead-{self.letter.id}", fields["message"])

@@ -18,7 +18,7 @@ import orjson
 
 from connector.config import Config, Connector
 from connector.event import Event, Kind
-from connector.planning import Tools
+from connector.mapping import Tools
 from connector.routing import routes
 from connector.system import System
 from workers.stores.client import AsyncStore

@@ -7,8 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from connector.expression import compile_condition
-from connector.mapping import Mapped, Rule, apply, view
-from connector.planning import Tools
+from connector.mapping import Mapped, Rule, Tools, apply, view
 from connector.transforms import TRANSFORMS
 from connector.wording import render
 

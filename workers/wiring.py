@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from connector.config import Config, Connection, Connector
 from connector.errors import ConnectorError, Unauthorized
-from connector.planning import Tools
+from connector.mapping import Tools
 from connector.ports import Request, Response, Reveal, Site
 from connector.registry import SYSTEMS
 from connector.system import System

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import logging
 import traceback
-from dataclasses import replace
-from datetime import datetime
-from itertools import takewhile
 from typing import Final
 
 import orjson
@@ -15,8 +12,8 @@ from connector.config import Config, Connector
 from connector.errors import ConnectorError, Retryable, Stale, Unauthorized
 from connector.event import Event, Kind
 from connector.link import Link
-from connector.planning import collapse
 from workers.attempt import Attempt, Result
+from workers.batch import Batch, batch_of
 from workers.behalf import on_behalf_of
 from workers.calls import Calls
 from workers.desk import Desk
@@ -25,9 +22,9 @@ from workers.holding import FORMAT_GATE, kind_of
 from workers.outcome import Step, outcome_of
 from workers.overtaken import look_again
 from workers.stores.deliveries import Deliveries
-from workers.stores.records import Box, Letter, Settlement, UnknownFormat, unpack_event
+from workers.stores.records import Box, Letter, Settlement, UnknownFormat
 from workers.stores.scripts import StoreError
-from workers.writing import Fenced
+from workers.writing import Fenced, Unsent
 
 log = logging.getLogger("connector.delivery")
 
@@ -42,7 +39,7 @@ class Work:
     ) -> None:
         self.desk, self.config, self.connector = desk, config, connector
         self.store, self.turn, self.box = store, turn, box
-        self.letters: tuple[Letter, ...] = ()
+        self.batch: Batch | None = None
         self.links: dict[str, Link] = dict(box.links)
         self.book = Settlement()
         self.calls = Calls(desk.site)
@@ -50,9 +47,14 @@ class Work:
         self.result: Result | None = None
 
     @property
+    def letters(self) -> tuple[Letter, ...]:
+        """The letters that are worked on together."""
+        return self.batch.letters if self.batch else ()
+
+    @property
     def letter(self) -> Letter:
         """The letter that speaks for those collapsed into it."""
-        return self.letters[-1]
+        return self.batch.letter if self.batch else self.box.letters[0]
 
     def settle(self) -> tuple[Settlement, tuple[int, str] | None]:
         """Work on the first letters; returns the settlement, and (until, why) to close the connector."""
@@ -62,41 +64,37 @@ class Work:
         return what, shut
 
     def _settled(self) -> tuple[Settlement, tuple[int, str] | None]:
-        try:
-            event = self._open()
-        except UnknownFormat as error:
-            self.book.park(FORMAT_GATE, str(error), canary=self.desk.holding.canary(readable=True))
-            return self.book, None
         for replan in range(REPLANS + 1):
             try:
-                return self._tried(event), None
+                batch = self.batch = self.batch or self._chosen()
+            except UnknownFormat as error:
+                self.book.park(FORMAT_GATE, str(error), canary=self.desk.holding.canary(readable=True))
+                return self.book, None
+            if batch.wait:
+                # The window of a digest: more may come that goes with it.
+                self.book.next, self.book.delay = "due", batch.wait - self.desk.now_ms()
+                return self.book, None
+            try:
+                return self._tried(batch.event), None
             except Fenced:
                 # Somebody else has it; an empty settlement will be refused, and nothing is lost.
                 return Settlement(), None
+            except Unsent:
+                self.batch = None
             except Stale as error:
                 if replan == REPLANS:
-                    return self._failed(error, event)
+                    return self._failed(error, batch.event)
             except ConnectorError as error:
-                return self._failed(error, event)
+                return self._failed(error, batch.event)
             except StoreError:
                 raise  # without books nothing can be settled: the turn dies, its slot expires, nothing is lost
             except Exception as error:  # the one place: a bug of ours must not stop a worker
                 log.exception("a bug while delivering %s", self.letter.id)
-                return self._failed(_bug(error), event, bug=traceback.format_exc(limit=20))
-        raise AssertionError  # the loop always returns
+                return self._failed(_bug(error), batch.event, bug=traceback.format_exc(limit=20))
+        return self.book, None  # a digest was found unsent over and over: back into its lane
 
-    def _open(self) -> Event:
-        # Only what may collapse is unpacked: a mailbox full of comments must not be read anew for each.
-        first = self.box.letters[0]
-        near = list(takewhile(lambda one: one.entity == first.entity and one.kind in _STATES, self.box.letters))
-        events = [unpack_event(letter.body) for letter in near or [first]]
-        count = collapse(self.connector, events)
-        self.letters = self.box.letters[:count]
-        last = events[count - 1]
-        if any(_not_before(one, last) for one in events[: count - 1]):
-            # They came out of order, or within one tick of their source's clock: it is asked which is true.
-            return replace(last, partial=True)
-        return last
+    def _chosen(self) -> Batch:
+        return batch_of(self.connector, self.box, self.desk.tools, effect=self.store.effect, now=self.desk.now_ms())
 
     def _tried(self, event: Event) -> Settlement:
         try:
@@ -123,14 +121,15 @@ class Work:
             letter=self.letter,
             event=event,
             book=self.book,
+            batch=self.batch,
             links=self.links,
             post=self.calls,
             doubt=next((found for one in self.letters if (found := one.fields.get("doubt"))), ""),
         )
         self.result = attempt.deliver()
-        for letter in self.letters[:-1]:
-            self.book.settle.append((letter.id, self.result.outcome, f"merged into {self.letter.id}"))
-        self.book.settle.append((self.letter.id, self.result.outcome, self.result.reason[:300]))
+        for letter in self.letters:
+            reason = self.result.reason[:300] if letter is self.letter else f"merged into {self.letter.id}"
+            self.book.settle.append((letter.id, self.result.outcome, reason))
         if self.result.outcome == "delivered":
             scope = attempt.link.scope if attempt.link else ""
             self.book.won = (self._kind(event), [scope, event.entity.scope])
@@ -167,6 +166,7 @@ class Work:
             config=self.config,
             connector=self.connector,
             letters=self.letters,
+            each=self.batch is not None and self.batch.digest is not None,
             kind=self._kind(event),
             book=self.book,
         )
@@ -217,16 +217,6 @@ class Work:
     def _record(self, action: str, gate: str, **more: str) -> None:
         row = {"action": action, "connector": self.connector.name, "gate": gate, "actor": "worker", **more}
         self.desk.record({"at": self.desk.now().isoformat(), **row})
-
-
-def _not_before(one: Event, last: Event) -> bool:
-    mine, its = one.data.get("updated"), last.data.get("updated")
-    if not mine or not its or one.data == last.data:
-        return False
-    return datetime.fromisoformat(mine) >= datetime.fromisoformat(its)
-
-
-_STATES: Final = frozenset(kind.value for kind in Kind if kind.is_state)
 
 
 def _told_by_newer(connector: Connector) -> list[str]:

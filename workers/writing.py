@@ -14,6 +14,7 @@ from connector.errors import ConnectorError, RateLimited, Retryable, Scope
 from connector.event import Entity
 from connector.ports import Request, Response, Site
 from connector.system import Absent, Action, Change, Target, Written
+from workers.batch import Batch
 from workers.stores.deliveries import Deliveries
 from workers.stores.keys import DAY_MS
 from workers.stores.records import Intent, Settlement
@@ -30,6 +31,10 @@ LOOKS: Final = (timedelta(seconds=2), timedelta(seconds=10), timedelta(seconds=6
 
 class Fenced(Exception):
     """The subject is no longer this turn's: nothing more may be written on its behalf."""
+
+
+class Unsent(Exception):
+    """A digest that was announced was never sent, and some of its letters are elsewhere: the rest is combined anew."""
 
 
 @dataclass(slots=True)
@@ -51,6 +56,7 @@ class Pen:
     book: Settlement
     doubt: str = ""
     """Of the letter: what it adds may have been added in a time that the store has forgotten."""
+    batch: Batch | None = None
     sent: list[Change] = field(default_factory=list)
     """What may have left and is not in the books yet."""
 
@@ -58,7 +64,7 @@ class Pen:
         """Perform a change; returns what it left, and False where nothing had to be done for it.
 
         What is ``doubtful`` is looked for before it is added, although no earlier send is known.
-        Raises `Fenced` or a `ConnectorError`.
+        Raises `Fenced`, `Unsent` or a `ConnectorError`.
         """
         self._keep()
         intent = self._announce(change, resend=False, doubt=self.doubt if doubtful and change.action in ADDS else "")
@@ -68,6 +74,10 @@ class Pen:
             found = self._resolve(change, intent)
             if found is not None:
                 return self._done(change, found), True
+            if (batch := self._digest(change)) and not batch.whole:
+                self.book.forget.append(change.effect)
+                self._keep()
+                raise Unsent
             self._announce(change, resend=True)
             # Where the target holds it already, it was the earlier send that brought it.
             return self._done(change, self._send(change)), True
@@ -86,10 +96,18 @@ class Pen:
             resend=resend,
             sets=sorted(change.fields) if change.action is Action.UPDATE else (),
             doubt=doubt,
+            together=(batch.name, [one.id for one in batch.letters]) if (batch := self._digest(change)) else None,
         )
         if intent.answer == "stale":
             raise Fenced
         return intent
+
+    def _digest(self, change: Change) -> Batch | None:
+        """Return the digest that a change is; None where it is another."""
+        batch = self.batch
+        if batch is None or batch.digest is None or change.marker.effect != batch.effect:
+            return None
+        return batch
 
     def _send(self, change: Change) -> Written:
         answered: list[Request] = []

@@ -8,7 +8,8 @@ from typing import Final
 
 from connector.config import Connector
 from connector.errors import ConnectorError
-from connector.planning import collapse, expired
+from connector.messages import expired
+from connector.planning import collapse
 from workers.desk import Desk
 from workers.operating.letters import Dead
 from workers.preview import Preview, preview

@@ -167,6 +167,7 @@ class Deliveries(Views):
         resend: bool = False,
         sets: Sequence[str] = (),
         doubt: str = "",
+        together: tuple[str, Sequence[str]] | None = None,
         life: int = INTENT_DAYS * DAY_MS,
     ) -> Intent:
         """Announce a write.  ``deadline``: ms from now after which its bytes can no longer arrive.
@@ -174,6 +175,7 @@ class Deliveries(Views):
         ``sets``: the fields of an update; until it is done or forgotten, letters of the entity come
         with them as their field ``unsure``.  ``doubt`` is that of the letter (its field of this name) where
         the same may have been sent in a time that the store has forgotten.
+        ``together``: (text, deliveries): the write tells all of them, which is noted in their field ``batch``.
         """
         got = self._run(
             "intent",
@@ -188,6 +190,8 @@ class Deliveries(Views):
             "1" if resend else "0",
             orjson.dumps(list(sets)).decode() if sets else "",
             doubt,
+            together[0] if together else "",
+            *(together[1] if together else ()),
         )
         answer = got[0].decode()
         match answer:

@@ -1,7 +1,8 @@
 -- Write down what is about to leave, before it leaves; the fence decides whether it may.
 -- ARGV: turn, subject, effect, action, delivery, request hash, deadline ms from now, life ms,
 --   resend ('1' after a look-up found nothing), names of the fields that an update sets (JSON, '' else),
---   doubt ("from:noticed" ms where it may have been sent in between and forgotten, see epoch.lua; '' else).
+--   doubt ("from:noticed" ms where it may have been sent in between and forgotten, see epoch.lua; '' else),
+--   what to note in the field `batch` of the deliveries that follow: one write tells them all ('' none).
 -- Until its outcome is settled, an update makes its entity unsure: what the link's base says of those
 -- fields may be true no longer, so nothing may be left out for being the same as the base.
 -- Returns {'stale'} | {'go', w} | {'done', remote, entity JSON}
@@ -35,6 +36,9 @@ local about = ARGV[14] and ARGV[14] ~= '' and redis.call('HGET', k('d:' .. ARGV[
 if about then
   redis.call('HSET', fx, 'about', about)
   redis.call('HSET', k('unsure'), about, ARGV[14])
+end
+for i = 17, #ARGV do
+  if redis.call('EXISTS', k('d:' .. ARGV[i])) == 1 then redis.call('HSET', k('d:' .. ARGV[i]), 'batch', ARGV[16]) end
 end
 redis.call('PEXPIRE', fx, tonumber(ARGV[12]))
 redis.call('ZADD', k('slots'), now + SLOT, turn)
