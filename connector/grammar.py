@@ -139,7 +139,7 @@ class MessageSchema(Declaration):
     digest = Duration(
         least=timedelta(seconds=1),
         most=timedelta(days=1),
-        metadata=_says("At most one message per entity in this time, listing what happened; events wait for it."),
+        metadata=_says("At most one message per entity in this time, listing what happened; its events wait."),
     )
 
 

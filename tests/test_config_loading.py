@@ -48,7 +48,7 @@ when: {events: [issue.*, comment.created], labels: bug, changed: [state, title],
 mapping: {Summary: title}
 create: false
 relate: false
-messages: {on: issue.updated, changed: state, when: merged, text: "{{ title }}"}
+messages: {on: issue.updated, changed: state, when: merged, text: "{{ title }}", digest: 5m}
 comments: {direction: to, audience: all, edits: false, deletes: true, text: "{{ comment.body }}"}
 references: {fields: [body, title], pattern: "[A-Z]+-[0-9]+", status: {merged: Done}}
 expire: {message: 24h}
@@ -64,6 +64,7 @@ on_dead: block
     assert bugs.when.changed == {"state", "title"}
     assert (bugs.creates, bugs.relates) == (False, False)
     assert bugs.messages[0].on == {Kind.ISSUE_UPDATED}
+    assert bugs.messages[0].digest == timedelta(minutes=5)
     assert bugs.comments == Comments(
         copied=True, audience=Audience.ALL, edits=False, deletes=True, text="{{ comment.body }}"
     )
@@ -191,6 +192,7 @@ create: no
         ("references: {pattern: '('}", "is not a pattern of RE2"),
         ("references: {status: {opened: X}}", "references.status.opened: must be one of"),
         ("messages: {on: issue.created}", "messages.text: is required"),
+        ("messages: {on: issue.created, text: x, digest: 2d}", "messages.digest: must lie between 1s and 1d"),
         ("messages: [{on: issue.vanished, text: x}]", "messages[0].on: there is no 'issue.vanished' here"),
         ("messages: [{on: message.created, text: x}]", "Tracker emits none of these; it emits comment.created"),
         ("when: {events: pull_request.*}", "when.events: Tracker emits none of these"),

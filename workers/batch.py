@@ -64,7 +64,7 @@ def batch_of(
     digests = any(message.digest is not None for message in connector.messages)
     first = box.letters[0]
     # Only what may go together is unpacked: a mailbox full of comments must not be read anew for each.
-    near = list(takewhile(lambda one: one.entity == first.entity and (digests or one.kind in _STATES), box.letters))
+    near = list(takewhile(lambda one: _beside(first, one) and (digests or one.kind in _STATES), box.letters))
     events = [unpack_event(letter.body) for letter in near or [first]]
     span = patience(connector, events[0])
     if span is None:
@@ -75,6 +75,11 @@ def batch_of(
     full = count < len(near)  # what stands behind it would only wait as well
     letters = box.letters[:count]
     return _digest(connector, letters, events[:count], _name(letters), wait=0 if full or until <= now else until)
+
+
+def _beside(first: Letter, other: Letter) -> bool:
+    # What may have been told in a time that the store has forgotten was told without what came later.
+    return other.entity == first.entity and other.fields.get("doubt") == first.fields.get("doubt")
 
 
 def _announced(connector: Connector, box: Box, effect: Callable[[str], Mapping[str, str]]) -> Batch | None:

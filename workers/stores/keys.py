@@ -28,7 +28,8 @@ name                  type    holds                                             
 ``turns``             hash    token -> subjects that the turn holds (JSON)                 the turn
 ``due``               zset    subjects that wait -> until ms                               while waiting
 ``mail:<subject>``    zset    deliveries of one mailbox by sequence                        until settled
-``d:<delivery>``      hash    one delivery: see `connector` *Delivery*                     until settled; dead: 30 d
+``d:<delivery>``      hash    one delivery: see `connector` *Delivery*; ``batch`` the      until settled; dead: 30 d
+                              digest that has been announced with it
 ``b:<delivery>``      string  codec byte + event body                                      until settled; dead: 30 d
 ``seen:<delivery>``   string  dedupe mark (1, dead, discarded)                             as its source redelivers
 ``dead``              zset    dead letters by time of death                                30 d
