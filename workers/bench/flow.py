@@ -5,8 +5,8 @@ from __future__ import annotations
 import http.client
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import count
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import count, islice
 from typing import Final
 
 from workers.bench.gauge import Comparison, quantile
@@ -22,25 +22,31 @@ QUICK: Final = {"CALL_SECONDS": "4", "BACKOFF_SECONDS": "1"}
 """Where a target hangs, so that one round need not wait for the default of half a minute."""
 
 
-def paced(act: Callable[[], None], rate: float, seconds: float) -> list[float]:
-    """Act ``rate`` times a second; returns when each began (monotonic seconds).  A late one is not left out."""
+def paced(act: Callable[[int], None], issues: Iterable[int], rate: float) -> dict[int, float]:
+    """Act on issues, ``rate`` a second; returns when each was due (monotonic seconds).
+
+    Due, not sent: what the sender itself is late with, because the other end kept it waiting, counts as well.
+    """
     began = time.monotonic()
-    moments = []
-    for number in range(int(rate * seconds)):
-        wait = began + number / rate - time.monotonic()
+    due: dict[int, float] = {}
+    for number, issue in enumerate(issues):
+        due[issue] = began + number / rate
+        wait = due[issue] - time.monotonic()
         if wait > 0:
             time.sleep(wait)
-        moments.append(time.monotonic())
-        act()
-    return moments
+        act(issue)
+    return due
 
 
-def spans(sent: Sequence[float], came: Sequence[float]) -> list[float]:
-    """Return ms from sending to arrival, the first sent being matched with the first come.
-
-    Which message is whose is not known to the target; where two change places, the sum of both is right.
-    """
-    return [(there - here) * 1000 for here, there in zip(sorted(sent), sorted(came)[-len(sent) :], strict=True)]
+def spans(due: Mapping[int, float], came: Iterable[tuple[int, float]]) -> list[float]:
+    """Return ms from when each issue was due to its first arrival; raises RuntimeError where one did not come."""
+    there: dict[int, float] = {}
+    for issue, moment in came:
+        there.setdefault(issue, moment)
+    if missing := due.keys() - there.keys():
+        message = f"{len(missing)} messages did not come"
+        raise RuntimeError(message)
+    return [(there[issue] - moment) * 1000 for issue, moment in due.items()]
 
 
 # --- tokens --------------------------------------------------------------------------------------------------
@@ -63,7 +69,8 @@ def tokens(rounds: int, tell: Told) -> list[Comparison]:
             stage.wait_for_messages(before + 1, behaviour)
             began = time.monotonic() + warm
             time.sleep(warm + seconds)
-            came = [moment for moment in stage.target(behaviour)["came"] if began <= moment < began + seconds]
+            got = stage.came(behaviour, last=events)
+            came = [moment for _, moment in got if began <= moment < began + seconds]
             used.append(len(came) / seconds)
             tell(f"tokens {number + 1}/{rounds}: {used[-1]:.1f} of {RATE} a second")
             stage.wait_until_settled("bench")
@@ -132,10 +139,10 @@ def _quiet(
     stage: Stage, line: http.client.HTTPConnection, port: int, numbers: Iterator[int], *, rate: float, seconds: float
 ) -> list[float]:
     before = stage.target("wait-5")["count"]
-    waiting = (request(port, payload(next(numbers)), stage.secret) for _ in count())
-    sent = paced(lambda: webhook(line, next(waiting)), rate, seconds)
-    stage.wait_for_messages(before + len(sent), "wait-5")
-    return spans(sent, stage.target("wait-5")["came"])
+    issues = list(islice(numbers, int(rate * seconds)))
+    due = paced(lambda issue: webhook(line, request(port, payload(issue), stage.secret)), issues, rate)
+    stage.wait_for_messages(before + len(due), "wait-5")
+    return spans(due, stage.came("wait-5", last=len(due)))
 
 
 # --- more workers ----------------------------------------------------------------------------------------------
@@ -156,7 +163,7 @@ def scale(rounds: int, tell: Told) -> list[Comparison]:
                 before = stage.target("wait-50")["count"]
                 books.close(0, "")
                 stage.wait_for_messages(before + lot, "wait-50")
-                came = stage.target("wait-50")["came"][-lot:]
+                came = [moment for _, moment in stage.came("wait-50", last=lot)]
                 # Start and end are left out: they tell of the start of a worker and of its last turn.
                 middle = came[lot // 10 : -lot // 10]
                 found.append((len(middle) - 1) / (middle[-1] - middle[0]))
@@ -182,15 +189,14 @@ def steady(rounds: int, tell: Told) -> list[Comparison]:
         found: dict[str, list[float]] = {"ours": [], "by hand": []}
         for number in range(-1, rounds):
             for side, values in found.items():
-                made = [payload(next(numbers)) for _ in range(int(rate * seconds))]
+                made = {issue: payload(issue) for issue in islice(numbers, int(rate * seconds))}
                 before = stage.target()["count"]
                 if side == "ours":
-                    sent = _together(lines, [request(port, one, stage.secret) for one in made], rate)
+                    due = _together(lines, {one: request(port, made[one], stage.secret) for one in made}, rate)
                 else:
-                    left = iter(made)
-                    sent = paced(lambda left=left: send_by_hand(client, next(left)), rate, seconds)  # type: ignore[misc]  # mypy: a default in a lambda
-                stage.wait_for_messages(before + len(sent))
-                p99 = quantile(spans(sent, stage.target()["came"]), 0.99)
+                    due = paced(lambda issue, made=made: send_by_hand(client, made[issue]), made, rate)  # type: ignore[misc]  # mypy: a default in a lambda
+                stage.wait_for_messages(before + len(due))
+                p99 = quantile(spans(due, stage.came(last=len(due))), 0.99)
                 if number >= 0:
                     values.append(p99)
                     tell(f"steady {number + 1}/{rounds} {side}: p99 {p99:.1f} ms")
@@ -203,22 +209,22 @@ def steady(rounds: int, tell: Told) -> list[Comparison]:
     ]  # fmt: skip
 
 
-def _together(lines: Sequence[http.client.HTTPConnection], requests: Sequence[bytes], rate: float) -> list[float]:
+def _together(
+    lines: Sequence[http.client.HTTPConnection], requests: Mapping[int, bytes], rate: float
+) -> dict[int, float]:
     """Send over several connections at once, each at its part of the rate."""
-    moments: list[list[float]] = [[] for _ in lines]
+    due: dict[int, float] = {}
 
     def one(number: int) -> None:
-        mine = iter(requests[number :: len(lines)])
-        size = len(requests[number :: len(lines)])
-        pace = rate / len(lines)
-        moments[number] = paced(lambda: webhook(lines[number], next(mine)), pace, size / pace)
+        mine = list(requests)[number :: len(lines)]
+        due.update(paced(lambda issue: webhook(lines[number], requests[issue]), mine, rate / len(lines)))
 
     threads = [threading.Thread(target=one, args=(number,)) for number in range(len(lines))]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return [moment for part in moments for moment in part]
+    return due
 
 
 Measure = Callable[[int, Told], list[Comparison]]

@@ -29,7 +29,8 @@ def quantile(values: Sequence[float], share: float) -> float:
 class Comparison:
     """One measure against one floor, a value a round each, interleaved.
 
-    ``goal`` is what the ratio ours ÷ floor must reach: at most where less is better, else at least.
+    ``goal`` is what the ratio ours ÷ floor must reach: at most where less is better, else at least; None where it
+    only informs.
     """
 
     measure: str
@@ -37,18 +38,25 @@ class Comparison:
     unit: str
     ours: tuple[float, ...]
     theirs: tuple[float, ...]
-    goal: float
+    goal: float | None
     less_is_better: bool
     notes: dict[str, float] = field(default_factory=dict)
 
     @property
+    def ratios(self) -> tuple[float, ...]:
+        """Ours ÷ floor in each round."""
+        return tuple(mine / other for mine, other in zip(self.ours, self.theirs, strict=True))
+
+    @property
     def ratio(self) -> float:
         """The median of the rounds' ratios: what slows a round slows both."""
-        return median(mine / other for mine, other in zip(self.ours, self.theirs, strict=True))
+        return median(self.ratios)
 
     @property
     def holds(self) -> bool:
-        """Whether the goal is reached."""
+        """Whether the goal is reached; without one it always is."""
+        if self.goal is None:
+            return True
         return self.ratio <= self.goal if self.less_is_better else self.ratio >= self.goal
 
     def as_json(self) -> dict[str, Any]:
@@ -60,8 +68,8 @@ class Comparison:
             "ours": round(median(self.ours), 3),
             "theirs": round(median(self.theirs), 3),
             "ratio": round(self.ratio, 3),
-            "goal": f"{'<=' if self.less_is_better else '>='} {self.goal}",
+            "goal": "" if self.goal is None else f"{'<=' if self.less_is_better else '>='} {self.goal}",
             "holds": self.holds,
-            "rounds": len(self.ours),
+            "rounds": {"ours": [round(one, 3) for one in self.ours], "theirs": [round(one, 3) for one in self.theirs]},
             **({"notes": {name: round(value, 3) for name, value in self.notes.items()}} if self.notes else {}),
         }

@@ -50,12 +50,12 @@ def payload(issue: int, *, update: int = 0, size: int = 1000, project: str = "WE
         }
         document["changelog"] = {"id": f"{issue}{update:03d}", "items": [item]}
     missing = size - len(json.dumps(document))
-    document["issue"]["fields"]["description"] = _words(issue, max(0, missing))
+    document["issue"]["fields"]["description"] = words(issue, max(0, missing))
     return document
 
 
-def _words(seed: int, size: int) -> str:
-    """Return text that compresses about as prose does."""
+def words(seed: int, size: int) -> str:
+    """Return text of ``size`` characters that compresses about as prose does."""
     pieces = (hashlib.sha256(f"{seed}{number}".encode()).hexdigest()[:8] for number in range(size // 12 + 1))
     return " ".join(f"{piece} is" for piece in pieces)[:size]
 

@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any, Final
 
 from workers.bench import flow, pile
-from workers.bench.floors.names import QUEUE, UNREAD
+from workers.bench.floors.names import PLAIN, QUEUE, UNREAD
 from workers.bench.gauge import Comparison, cpu
 from workers.bench.load import payload, request, send
 from workers.bench.stage import Stage, send_by_hand, start_by_hand, webhook
@@ -89,7 +89,7 @@ class Side:
 
 def deliver(rounds: int, tell: Told) -> list[Comparison]:
     """Measure the worker's CPU per event where every event has an entity of its own."""
-    return _delivered(rounds, tell, "deliver", entities=EVENTS, updates=0, goal=0.8)
+    return _delivered(rounds, tell, "deliver", entities=EVENTS, updates=0, goal=0.8, plain=True)
 
 
 def collapse(rounds: int, tell: Told) -> list[Comparison]:
@@ -97,10 +97,12 @@ def collapse(rounds: int, tell: Told) -> list[Comparison]:
     return _delivered(rounds, tell, "collapse", entities=EVENTS // UPDATES, updates=UPDATES, goal=0.1)
 
 
-def _delivered(rounds: int, tell: Told, name: str, *, entities: int, updates: int, goal: float) -> list[Comparison]:
+def _delivered(
+    rounds: int, tell: Told, name: str, *, entities: int, updates: int, goal: float, plain: bool = False
+) -> list[Comparison]:
     events = entities * max(1, updates)
     with Stage() as stage:
-        sides = _sides(stage, entities, events)
+        sides = _sides(stage, entities, events, plain=plain)
         already = stage.target()["count"]
         numbers = count(100_001)
         used: dict[str, list[float]] = {side: [] for side in sides}
@@ -134,38 +136,54 @@ def _delivered(rounds: int, tell: Told, name: str, *, entities: int, updates: in
     return [
         Comparison(
             name,
-            "@app.task by hand",
+            f"@app.task {floor}",
             "µs of worker CPU per event",
             tuple(used["ours"]),
-            tuple(used["by hand"]),
-            goal,
+            tuple(used[floor]),
+            goal if floor == BY_HAND else None,
             less_is_better=True,
-            notes=notes,
+            notes=notes if floor == BY_HAND else {},
         )
+        for floor in sides
+        if floor != "ours"
     ]
 
 
-def _sides(stage: Stage, entities: int, events: int) -> Mapping[str, Side]:
+BY_HAND: Final = "by hand"
+PLAIN_CALLS: Final = "by hand, plain requests.post"
+
+
+def _sides(stage: Stage, entities: int, events: int, *, plain: bool) -> Mapping[str, Side]:
     _, port = stage.listening("workers.cli", "receive", "--port")
-    books, client = stage.books(), stage.by_hand()
+    books = stage.books()
     broker: Any = open_store(stage.servers.broker_url)
 
     def webhooks(payloads: list[dict[str, Any]]) -> None:
         send(port, (request(port, one, stage.secret) for one in payloads))
 
-    def tasks(payloads: list[dict[str, Any]]) -> None:
-        for one in payloads:
-            send_by_hand(client, one)
+    def tasks(queue: str) -> Callable[[list[dict[str, Any]]], None]:
+        client = stage.by_hand(queue)
 
-    return {
+        def load(payloads: list[dict[str, Any]]) -> None:
+            for one in payloads:
+                send_by_hand(client, one)
+
+        return load
+
+    def by_hand(queue: str) -> Side:
+        program = start_by_hand(stage, plain=queue == PLAIN)
+        return Side(program, tasks(queue), lambda: _is_empty(broker, queue), events)
+
+    sides = {
         "ours": Side(stage.worker(), webhooks, lambda: books.counts()["in_flight"] == 0, entities),
-        "by hand": Side(start_by_hand(stage), tasks, lambda: _is_empty(broker), events),
+        BY_HAND: by_hand(QUEUE),
     }
+    return {**sides, PLAIN_CALLS: by_hand(PLAIN)} if plain else sides
 
 
-def _is_empty(broker: Any) -> bool:
+def _is_empty(broker: Any, queue: str) -> bool:
     """Tell whether the hand-written task has nothing to do and has acknowledged all."""
-    return not broker.llen(QUEUE) and not broker.hlen("unacked")
+    return not broker.llen(queue) and not broker.hlen("unacked")
 
 
 # --- idle --------------------------------------------------------------------------------------------
@@ -211,11 +229,11 @@ def _span(stage: Stage, act: Callable[[], None]) -> float:
     act()
     time.sleep(0.05)  # asking the target would disturb it
     stage.wait_for_messages(before + 1)
-    came: float = stage.target()["came"][-1]
+    ((_, came),) = stage.came(last=1)
     return (came - began) * 1000
 
 
-MEASURES: Final[Mapping[str, Callable[[int, Told], list[Comparison]]]] = {
+MEASURES: Final[Mapping[str, Callable[..., list[Comparison]]]] = {
     "accept": accept,
     "deliver": deliver,
     "collapse": collapse,

@@ -22,7 +22,7 @@ from typing import Any, Final, Self
 
 from celery import Celery
 
-from workers.bench.floors.names import QUEUE, TASK, application
+from workers.bench.floors.names import PLAIN, QUEUE, TASK, application
 from workers.bench.load import payload
 from workers.demo.stage import free_port
 from workers.embedded import Servers, start
@@ -232,12 +232,16 @@ class Stage:
             self._programs.remove(program)
 
     # --- what came out ---------------------------------------------------------------------------------
-    def target(self, behaviour: str = "") -> dict[str, Any]:
-        """Return how many messages the target got (and refused), and when the last ones came (monotonic seconds)."""
-        url = f"http://127.0.0.1:{self.target_port}/?of={behaviour}"
+    def target(self, behaviour: str = "", *, last: int = 0) -> dict[str, Any]:
+        """Return how many messages the target got (``count``) and ``refused``; see `came` for ``last``."""
+        url = f"http://127.0.0.1:{self.target_port}/?of={behaviour}&last={last}"
         with urllib.request.urlopen(url, timeout=10) as answer:
             told: dict[str, Any] = json.loads(answer.read())
         return told
+
+    def came(self, behaviour: str = "", *, last: int) -> list[tuple[int, float]]:
+        """Return the issues of the last messages and when each came (monotonic seconds), in the order of coming."""
+        return [(issue, moment) for issue, moment in self.target(behaviour, last=last)["came"]]
 
     def wait_for_messages(self, count: int, behaviour: str = "") -> None:
         """Wait until the target has got that many messages in all (in one behaviour, where it is named)."""
@@ -252,21 +256,22 @@ class Stage:
         books = self.books(connector)
         self.wait_for(lambda: books.counts()["in_flight"] == 0, f"the end of {connector}")
 
-    def by_hand(self) -> Celery:
+    def by_hand(self, queue: str = QUEUE) -> Celery:
         """Return a client that sends to the hand-written task."""
-        return application("bench", self.servers.broker_url, QUEUE)
+        return application("bench", self.servers.broker_url, queue)
 
 
 def send_by_hand(client: Celery, payload: dict[str, Any]) -> None:
     """Send one event to the hand-written task."""
-    client.send_task(TASK, args=(payload,), queue=QUEUE)
+    client.send_task(TASK, args=(payload,), queue=client.conf.task_default_queue)
 
 
-def start_by_hand(stage: Stage, *, threads: int = 16, **environment: str) -> subprocess.Popen[bytes]:
-    """Start a worker of the hand-written task and wait until it has done its first."""
-    program = stage.program("workers.bench.floors.by_hand", str(threads), **environment)
+def start_by_hand(stage: Stage, *, threads: int = 16, plain: bool = False) -> subprocess.Popen[bytes]:
+    """Start a worker of the hand-written task (with ``plain`` calls) and wait until it has done its first."""
+    how = ("plain",) if plain else ()
+    program = stage.program("workers.bench.floors.by_hand", str(threads), *how)
     before = stage.target()["count"]
-    send_by_hand(stage.by_hand(), payload(1))
+    send_by_hand(stage.by_hand(PLAIN if plain else QUEUE), payload(1))
     stage.wait_for_messages(before + 1)
     return program
 

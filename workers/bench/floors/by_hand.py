@@ -3,6 +3,9 @@
 What most teams write first, at its best: the session is kept, the environment is not read for every call, and the
 worker has the product's own Celery settings, task events included.  It keeps no order, no limit and no record,
 and sends twice whatever Celery delivers twice.
+
+With ``plain`` as second argument it calls ``requests.post`` instead, as what most teams really write does: a new
+session, a new connection and a look at the environment for every call.
 """
 
 from __future__ import annotations
@@ -14,9 +17,10 @@ from typing import Any, Final
 
 import requests
 
-from workers.bench.floors.names import QUEUE, TASK, application
+from workers.bench.floors.names import PLAIN, QUEUE, TASK, application
 
-app: Final = application("by-hand", os.environ["BROKER_URL"], QUEUE)
+_plain: Final = sys.argv[2:] == ["plain"]
+app: Final = application("by-hand", os.environ["BROKER_URL"], PLAIN if _plain else QUEUE)
 
 
 class _Kept(threading.local):
@@ -27,16 +31,21 @@ _kept: Final = _Kept()
 _url: Final = os.environ.get("BENCH_TARGET", "")
 
 
-@app.task(name=TASK)
-def post(payload: dict[str, Any]) -> None:
-    """Post one message about the issue of a webhook."""
+def _session() -> requests.Session:
     session = _kept.session
     if session is None:
         session = _kept.session = requests.Session()
         session.trust_env = False
+    return session
+
+
+@app.task(name=TASK)
+def post(payload: dict[str, Any]) -> None:
+    """Post one message about the issue of a webhook."""
     issue = payload["issue"]
     text = f"*{issue['key']}* {issue['fields']['summary']}"
-    answer = session.post(
+    call = requests.post if _plain else _session().post
+    answer = call(
         _url,
         json={"channel": "C0BENCH", "text": text},
         headers={"Authorization": "Bearer xoxb-bench"},

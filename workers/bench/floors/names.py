@@ -11,6 +11,8 @@ from workers.celery_settings import SETTINGS
 
 TASK: Final = "post"
 QUEUE: Final = "by-hand"
+PLAIN: Final = "by-hand.plain"
+"""The queue of the worker whose task calls plain ``requests.post``."""
 UNREAD: Final = "by-hand.unread"
 """Where the hand-written receiver puts its tasks; nobody works on them."""
 

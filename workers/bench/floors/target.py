@@ -9,8 +9,9 @@ remembers no message: what it costs is no part of what is measured.  The first p
 ``/throttle-S/…``        answers 429 with a Retry-After of so many seconds
 ``/drip/…``              answers a byte a second
 
-``GET /`` tells of all, ``GET /?of=wait-50`` of one behaviour: how many were answered well, how many refused, when
-the last ones came (monotonic seconds).
+``GET /`` tells of all, ``GET /?of=wait-50`` of one behaviour: how many were answered well and how many refused;
+with ``&last=100`` also which of the last ones came when: ``[issue number, monotonic seconds]``, 0 where the message
+names no issue.  Who only waits does not ask for the list: making it would cost what is measured its CPU.
 """
 
 from __future__ import annotations
@@ -22,11 +23,14 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Final, cast
+from urllib.parse import parse_qs
 
 import uvloop
 
 _LENGTH: Final = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
+_ISSUE: Final = re.compile(rb"[A-Z]-(\d+)")
 
 
 @dataclass(slots=True)
@@ -56,7 +60,7 @@ class Tally:
 
     count: int = 0
     refused: int = 0
-    came: deque[float] = field(default_factory=lambda: deque(maxlen=20_000))
+    came: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=20_000))
     bucket: Bucket | None = None
 
 
@@ -90,7 +94,8 @@ class Conversation(asyncio.Protocol):
     def _answer(self, head: bytes, body: bytes) -> None:
         method, path = head.split(b" ", 2)[:2]
         if method == b"GET":
-            self._send(_told(path.decode().partition("of=")[2]))
+            asked = parse_qs(path.decode().partition("?")[2])
+            self._send(_told(asked.get("of", [""])[0], int(asked.get("last", ["0"])[0])))
             return
         how = path.decode().split("/")[1]
         kind, *numbers = how.split("-")
@@ -107,7 +112,7 @@ class Conversation(asyncio.Protocol):
             tally.refused += 1
             self._send(b'{"ok":false,"error":"ratelimited"}', status, extra)
             return
-        answer = _posted(tally)
+        answer = _posted(tally, body)
         if kind == "wait":
             asyncio.get_running_loop().call_later(int(numbers[0]) / 1000, self._send, answer)
         elif kind == "drip":
@@ -134,16 +139,17 @@ def _whole(body: bytes, status: bytes = b"200 OK", extra: bytes = b"") -> bytes:
     )
 
 
-def _told(how: str) -> bytes:
+def _told(how: str, last: int) -> bytes:
     chosen = [_tallies.get(how, Tally())] if how else list(_tallies.values())
-    came = sorted(moment for one in chosen for moment in one.came)
+    came = sorted((row for one in chosen for row in one.came), key=itemgetter(1))[-last:] if last else []
     return json.dumps(
         {"count": sum(one.count for one in chosen), "refused": sum(one.refused for one in chosen), "came": came}
     ).encode()
 
 
-def _posted(tally: Tally) -> bytes:
-    tally.came.append(time.monotonic())
+def _posted(tally: Tally, body: bytes) -> bytes:
+    issue = _ISSUE.search(body)
+    tally.came.append((int(issue[1]) if issue else 0, time.monotonic()))
     tally.count += 1
     return b'{"ok":true,"channel":"C0BENCH","ts":"17%08d.%06d","message":{"text":"kept"}}' % divmod(
         tally.count, 1_000_000
