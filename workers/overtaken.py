@@ -39,7 +39,7 @@ def look_again(
     others = [change for change in sent if store.effect(change.effect).get("turn") != turn]
     set_ = sorted({name for change in others if change.action is Action.UPDATE for name in change.fields})
     if set_:
-        store.doubt(event.entity.ref, set_)
+        store.landed_late(event.entity.ref, set_)
     for change in others:
         if change.action in ADDS:
             target = change.entity.key if change.entity else connector.target.connection
@@ -84,7 +84,7 @@ def _made_as(record: Mapping[str, str]) -> str:
 
 
 def _tell(desk: Desk, connector: Connector, store: Deliveries, mark: Marker, what: str) -> None:
-    if not store.doubt("", (), late=(mark.effect,)):
+    if not store.landed_late("", (), effects=(mark.effect,)):
         return  # told already
     row = {"action": "late", "what": what, "connector": connector.name, "effect": mark.effect, "actor": "worker"}
     desk.record(row)

@@ -17,7 +17,7 @@ from connector.systems.slack.sandbox import new_sandbox as new_slack
 from tests.chaos.canaries import Canaries, Eavesdropper, Sink
 from tests.chaos.postman import Acknowledged, Postman
 from tests.chaos.proxy import Proxy
-from tests.chaos.servers import Server
+from tests.e2e.servers import Server
 from tests.e2e.town import LOGINS, Town, until
 
 INDEX_LAG: Final = timedelta(seconds=6)
@@ -134,7 +134,6 @@ class Ground(Town):
         for name, fsync in (("broker", "everysec"), ("store", "always")):
             server = Server(self.home / name, fsync=fsync, password=self.canaries.plant(f"{name} password"))
             server.start()
-            until(server.answers)
             self.servers[name] = server
             urls[name] = server.url_at(self.proxy.line(name, ("127.0.0.1", server.port)).port)
         self.eavesdropper = Eavesdropper(self.servers["broker"].url).__enter__()
@@ -157,7 +156,7 @@ class Ground(Town):
         if self.eavesdropper is not None:
             self.eavesdropper.__exit__()
         for server in self.servers.values():
-            server.signal(signal.SIGCONT)
+            server.thaw()
             server.kill()
         self.sentry.__exit__()
         self.proxy.__exit__()
@@ -186,6 +185,20 @@ class Ground(Town):
     def replay(self) -> int:
         """Bring every dead letter back, as an operator does once the cause is gone; returns how many."""
         return int(self.json("dead", "replay", "--all")["replayed"])
+
+    # --- a store that goes back in time ------------------------------------------------------------------------
+    @property
+    def copy(self) -> Path:
+        """Where a backup of the store lies."""
+        return self.home / "copy"
+
+    def fail_over(self, replica: Server) -> None:
+        """Let a replica take the store's place with what it has; the old one is gone for good."""
+        old, self.servers["store"] = self.servers["store"], replica
+        old.kill()
+        replica.thaw()
+        replica.promote()
+        self.proxy.lines["store"].target = ("127.0.0.1", replica.port)
 
     # --- the books, for the report only: the judge never believes them -----------------------------------------
     def books(self) -> dict[str, int]:
@@ -223,10 +236,10 @@ class Ground(Town):
         return frozenset(found)
 
     def _polled(self) -> bool:
-        with self.servers["store"].client() as store:
+        with self.servers["store"].client(2) as store:
             return all(store.hexists(f"jc:{{{name}}}:cursor", "poll") for name in self.connectors)
 
     def _each(self, pattern: str, do: Callable[[Any, bytes], None]) -> None:
-        with self.servers["store"].client() as store:
+        with self.servers["store"].client(2) as store:
             for key in store.scan_iter(pattern, count=1000):
                 do(store, key)

@@ -57,6 +57,7 @@ class Trouble:
         self._later: list[tuple[float, int, Callable[[], None]]] = []
         self._number = itertools.count()
         self._busy: set[str] = set()
+        self._replicas = 0
         self._drawn: dict[str, tuple[int, Callable[[], bool]]] = {
             "freeze_worker": (10, self._freeze_worker),
             "kill_receiver": (6, lambda: self._kill("receive")),
@@ -65,6 +66,8 @@ class Trouble:
             "freeze_broker": (3, lambda: self._freeze_server("broker")),
             "restart_broker": (8, lambda: self._restart("broker")),
             "flush_broker": (8, self._flush),
+            "store_put_back": (4, self._put_back),
+            "replica_promoted": (3, self._fail_over),
             "index_lag": (6, self._lag),
             "throttled": (5, lambda: self._refuse("rate_limit")),
             "token_expired": (3, lambda: self._refuse("expired_token")),
@@ -173,7 +176,7 @@ class Trouble:
         self._busy.add(name)
 
         def start() -> None:
-            self.ground.servers[name].start()
+            self.ground.servers[name].start(wait=False)
             self._busy.discard(name)
 
         self._in(self._chance.choice((0.0, 0.3, 1.0, 4.0)), start)
@@ -183,10 +186,10 @@ class Trouble:
         if name in self._busy:
             return False
         self._busy.add(name)
-        self.ground.servers[name].signal(signal.SIGSTOP)
+        self.ground.servers[name].freeze()
 
         def thaw() -> None:
-            self.ground.servers[name].signal(signal.SIGCONT)
+            self.ground.servers[name].thaw()
             self._busy.discard(name)
 
         self._in(self._chance.choice((0.5, 2.5, 6.0)), thaw)
@@ -196,10 +199,43 @@ class Trouble:
         if "broker" in self._busy:
             return False
         try:
-            with self.ground.servers["broker"].client() as broker:
+            with self.ground.servers["broker"].client(2) as broker:
                 broker.flushall()
         except RedisError:  # it has just been started
             return False
+        return True
+
+    # --- a store that goes back in time -----------------------------------------------------------------
+    def _put_back(self) -> bool:
+        """Take a backup, go on for a while, and put it back: what came after it is forgotten."""
+        store = self.ground.servers["store"]
+        if "store" in self._busy or not store.answers():
+            return False
+        self._busy.add("store")
+        store.remember(self.ground.copy)
+
+        def back() -> None:
+            store.go_back(self.ground.copy)
+            self._busy.discard("store")
+
+        self._in(self._chance.uniform(0.5, 6.0), back)
+        return True
+
+    def _fail_over(self) -> bool:
+        """Let a replica take over that has heard nothing for a moment."""
+        store = self.ground.servers["store"]
+        if "store" in self._busy or not store.answers():
+            return False
+        self._busy.add("store")
+        self._replicas += 1
+        replica = store.replica(self.ground.home / f"replica-{self._replicas}")
+        replica.freeze()
+
+        def over() -> None:
+            self.ground.fail_over(replica)
+            self._busy.discard("store")
+
+        self._in(self._chance.uniform(0.5, 1.5), over)
         return True
 
     # --- lines ------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Run one Valkey that a test can stop, freeze, fill, and put back to what it was earlier."""
+"""Run one Valkey that a test can stop, freeze, fill, put back to what it was earlier, and replace by its replica."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import socket
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -21,22 +22,29 @@ from workers.embedded import ends_with_parent, find_server
 class Server:
     """A server with its files in ``folder``; after a kill it starts again on the same port with the same files."""
 
-    def __init__(self, folder: Path, *, fsync: str = "always", memory: str = "512mb") -> None:
+    def __init__(self, folder: Path, *, fsync: str = "always", memory: str = "512mb", password: str = "") -> None:
         self.folder, self.fsync, self.memory, self.port = folder, fsync, memory, free_port()
+        self.password = password
         self.folder.mkdir(parents=True)
         self.process: subprocess.Popen[bytes] | None = None
+        self._primary: Server | None = None
 
     @property
     def url(self) -> str:
         """Where clients find it."""
-        return f"redis://127.0.0.1:{self.port}/0"
+        return self.url_at(self.port)
 
-    def client(self) -> Redis:
-        """Return a client of its own."""
-        return Redis.from_url(self.url)
+    def url_at(self, port: int) -> str:
+        """Return where clients find it behind another port."""
+        who = f":{quote(self.password, safe='')}@" if self.password else ""
+        return f"redis://{who}127.0.0.1:{port}/0"
 
-    def start(self) -> None:
-        """Start it and wait until it has read its files."""
+    def client(self, wait: float | None = None) -> Redis:
+        """Return a client of its own; ``wait``: the longest that a command may take, in seconds."""
+        return Redis.from_url(self.url, socket_timeout=wait, socket_connect_timeout=wait)
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start it; with ``wait`` until it has read its files."""
         options: dict[str, Any] = {
             "bind": "127.0.0.1",
             "port": self.port,
@@ -48,13 +56,18 @@ class Server:
             "maxmemory-policy": "noeviction",
             "save": "",
         }
+        if self.password:
+            options |= {"requirepass": self.password, "masterauth": self.password}
         arguments = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        if self._primary is not None:
+            arguments += ["--replicaof", "127.0.0.1", str(self._primary.port)]
         self.process = subprocess.Popen(
             [str(find_server()), *arguments],
             start_new_session=True,
             preexec_fn=ends_with_parent(),  # noqa: PLW1509 - two system calls; a killed test run leaves nothing behind
         )
-        until(self.answers)
+        if wait:
+            until(self.answers)
 
     def kill(self) -> None:
         """End it with no warning."""
@@ -76,7 +89,7 @@ class Server:
             os.kill(self.process.pid, number)
 
     def answers(self) -> bool:
-        """Tell whether it can be used."""
+        """Tell whether it serves already."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1), self.client() as client:
                 return bool(client.ping())
@@ -102,3 +115,24 @@ class Server:
         self.kill()
         shutil.rmtree(self.folder / "appendonlydir")
         self.start()
+
+    # --- a replica ---------------------------------------------------------------------------------------------
+    def replica(self, folder: Path) -> Server:
+        """Start a replica of it that has caught up."""
+        other = Server(folder, fsync=self.fsync, memory=self.memory, password=self.password)
+        other._primary = self
+        other.start()
+        until(other.has_caught_up)
+        return other
+
+    def has_caught_up(self) -> bool:
+        """Tell whether this replica holds what its primary holds."""
+        with self.client(1) as client:
+            found: Any = client.info("replication")
+        return bool(found.get("master_link_status") == "up" and not found.get("master_sync_in_progress"))
+
+    def promote(self) -> None:
+        """Make a primary of this replica, with what it has."""
+        self._primary = None
+        with self.client(5) as client:
+            client.execute_command("REPLICAOF", "NO", "ONE")

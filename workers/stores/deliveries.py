@@ -275,9 +275,9 @@ class Deliveries(Views):
         """Count dead letters older than their retention as discarded."""
         return int(self._run("trim", now - DEAD_DAYS * DAY_MS))
 
-    def doubt(self, entity: str, fields: Sequence[str], *, late: Sequence[str] = ()) -> int:
+    def landed_late(self, entity: str, fields: Sequence[str], *, effects: Sequence[str] = ()) -> int:
         """Believe the base of a source entity no more about these fields; count effects that may stand twice, once."""
-        return int(self._run("doubt", entity, orjson.dumps(list(fields)).decode(), *late))
+        return int(self._run("late", entity, orjson.dumps(list(fields)).decode(), *effects))
 
     # --- a store that went back in time ---------------------------------------------------------------
     def recovered(self, halt: Halt, doubt_until: int, audit: str) -> tuple[bool, tuple[Bell, ...]]:
