@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.chaos.postman import Acknowledged, Postman
 from tests.chaos.proxy import Proxy
 from tests.e2e.servers import Server
 from tests.e2e.town import LOGINS, Town, until
+from workers.demo.stage import free_port
 
 INDEX_LAG: Final = timedelta(seconds=6)
 """What the configuration says of Jira's index; the storm keeps the real lag below it."""
@@ -67,11 +69,16 @@ PACE: Final = {
     "RING_SECONDS": "2",
     "PROBE_SECONDS": "1",
     "BACKOFF_SECONDS": "1",
+    "CANARY_SECONDS": "2",
+    "CANARY_LONGEST_SECONDS": "8",
     "WORKER_THREADS": "6",
 }
 
 
 SYSTEMS: Final = ("github", "jira", "slack")
+
+DYING: Final = "w4"
+"""The worker that dies by itself at commit points (`tests.chaos.dying`); all others are the product as it is."""
 
 
 class Ground(Town):
@@ -173,6 +180,15 @@ class Ground(Town):
         process = self.processes[name]
         if process.poll() is None:
             os.kill(process.pid, number)
+
+    def work(self, name: str, *more: str) -> None:
+        """Start a worker."""
+        if name != DYING:
+            super().work(name, *more)
+            return
+        self.ports[name] = free_port()
+        command = [sys.executable, "-m", "tests.chaos.dying", str(self._chance.random()), "work", "--name", name]
+        self.run_process(name, command, HEALTH_PORT=str(self.ports[name]))
 
     def again(self, name: str) -> None:
         """Start a process that is gone, as a supervisor does."""

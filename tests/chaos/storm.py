@@ -97,6 +97,7 @@ def report(ground: Ground, trouble: Trouble, books: dict[str, int], verdict: Ver
         "late_landed": len(verdict.late_landed),
         "secrets_found": 0,
         "overtaken": books.get("overtaken", 0),
+        "late": books.get("late", 0),
         "pairs_in_order": verdict.ordered,
         "in_flight": books.get("in_flight", 0),
         "dead": books.get("dead", 0),

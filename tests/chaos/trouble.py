@@ -20,7 +20,7 @@ from typing import Final
 from redis.exceptions import RedisError
 
 from connector.sandbox import Fault
-from tests.chaos.ground import SYSTEMS, Ground
+from tests.chaos.ground import DYING, SYSTEMS, Ground
 from tests.chaos.proxy import KINDS
 
 FREEZE: Final = (5.5, 9.0)
@@ -92,7 +92,10 @@ class Trouble:
             heapq.heappop(self._later)[2]()
         for name, process in list(self.ground.processes.items()):
             if name not in self._busy and process.poll() is not None:
-                self.unasked.append(f"{name} ended with {process.returncode}")
+                if name == DYING and process.returncode == -signal.SIGKILL:
+                    self.done["die_at_commit_point"] += 1
+                else:
+                    self.unasked.append(f"{name} ended with {process.returncode}")
                 self._again(name)
         for kind, strike in self._clocked.items():
             if clocked and now > self._due[kind] and strike():
