@@ -98,6 +98,7 @@ def report(ground: Ground, trouble: Trouble, books: dict[str, int], verdict: Ver
         "secrets_found": 0,
         "overtaken": books.get("overtaken", 0),
         "late": books.get("late", 0),
+        "went_back": books.get("restored", 0),
         "pairs_in_order": verdict.ordered,
         "in_flight": books.get("in_flight", 0),
         "dead": books.get("dead", 0),
