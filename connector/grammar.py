@@ -201,14 +201,25 @@ def _only(table: Mapping[str, Any], known: tuple[str, ...]) -> None:
         raise ValidationError(wrong)
 
 
+_ALERT_PLACE: Final = (
+    r"(?:slack:(?:[a-z0-9][a-z0-9-]*/)?(?:#[\w.-]{1,80}|[CGD][A-Z0-9]{6,})|mailto:[^\s@,;<>]+@[\w.-]+|https://[^\s@]+)"
+)
+_ALERT: Final = rf"{_ALERT_PLACE}(?: +{_ALERT_PLACE})*\Z"
+
+
 class OwnerSchema(Declaration):
     """``owner:``: who answers for the connector."""
 
     makes = Owner
     team = Name(metadata=_says("The team; must be one of the connections' `teams` where they name any."))
     alert = Word(
-        validate=validate.Length(1, 200),
-        metadata=_says("Where alerts are to go, such as slack:#payments-oncall; none are sent yet."),
+        validate=validate.Regexp(
+            _ALERT, error="must be slack:#channel, slack:CONNECTION/#channel, mailto:ADDRESS or https://…"
+        ),
+        metadata=_says(
+            "Where alerts go when something needs a person: slack:#channel, slack:CONNECTION/#channel, "
+            "mailto:ADDRESS or https://… (JSON is posted); several separated by spaces."
+        ),
     )
 
 

@@ -266,6 +266,8 @@ class System:
     ``implied(body)`` -> the headers that a recorded body (parsed JSON) must have come with, so that a
     file can be read that was saved without them; empty where the body does not tell.
     ``conditional`` True where a read with ``If-None-Match`` may be answered 304 and then costs no quota.
+    ``tell(site, place, text)`` posts a short Markdown text where a person named the place (a channel), for
+    alerts; None where the system is no place to tell people things.
     ``markers_inline`` True where `receive` already sees our markers (GitHub body, Slack metadata).
     """
 
@@ -290,6 +292,7 @@ class System:
     backfill: Callable[[Site, Any, Mapping[str, Any], Mapping[str, Any]], Page] | None = None
     target: Target | None = None
     headroom: Callable[[Request, Response], Sequence[Left]] | None = None
+    tell: Callable[[Site, str, str], None] | None = None
     blind_spots: tuple[str, ...] = ()
     polled_only: frozenset[Kind] = frozenset()
     redelivers: timedelta = timedelta(days=7)

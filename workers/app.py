@@ -16,6 +16,7 @@ from kombu.exceptions import OperationalError
 
 from connector.config import Config, Connector
 from workers import logs
+from workers.alerting import Alerter
 from workers.celery_settings import SETTINGS, refuse_unsafe
 from workers.delivery import run_turn
 from workers.doorbell import Doorbell, queue_for, queue_name
@@ -62,6 +63,7 @@ def make_app(broker_url: str, config: Config | None, settings: Settings) -> Cele
                 "schedule": TICK_SECONDS,
                 "options": {"queue": TICKS, "expires": 3 * TICK_SECONDS},
             },
+            "alert": {"task": "alert", "schedule": 15.0, "options": {"queue": TICKS, "expires": 30.0}},
             "trim": {"task": "trim", "schedule": 3600.0, "options": {"queue": TICKS, "expires": 3600}},
         },
         beat_schedule_filename=str(settings.home / ".connector" / "beat-schedule"),
@@ -171,6 +173,15 @@ def tick() -> None:
     """Send the polls that are due; a lost or doubled tick is harmless."""
     desk = process.wiring.desk()
     _send_poll([one for one in desk.config().connectors.values() if due(desk, one)])
+
+
+@app.task(name="alert")
+def alert() -> None:
+    """Tell owners what is new; a lost or doubled one is harmless."""
+    desk = process.wiring.desk()
+    alerter = Alerter(desk, pages=process.settings.flower_url, smtp=process.settings.smtp_url)
+    for connector in desk.config().connectors.values():
+        alerter.look(connector)
 
 
 @app.task(name="trim")

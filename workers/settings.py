@@ -19,7 +19,20 @@ from urllib.parse import urlsplit
 from connector.errors import ConfigError, Problem
 from connector.ports import Secret
 from workers.roles import Rule, read_rules
-from workers.variables import OFF, Network, Variable, basic_auth, dsn, networks, server, span, whole, word
+from workers.variables import (
+    OFF,
+    Network,
+    Variable,
+    basic_auth,
+    dsn,
+    mail_server,
+    networks,
+    page,
+    server,
+    span,
+    whole,
+    word,
+)
 
 SOURCE: Final = "environment"
 """What stands as the file in a `Problem` about a variable."""
@@ -112,6 +125,16 @@ class Settings:
         "Who may do what in Flower: name=role or name=role/team, several separated by commas; a name may be an "
         "e-mail address, *@domain or *; roles are viewer, operator, admin. Empty: whoever gets in may do everything.",
         read_rules,
+    )
+    flower_url: str = _variable(
+        "FLOWER_URL", "", "Address that people open Flower at, for links in alerts; empty leaves links out.", page
+    )
+    smtp_url: Secret | None = _variable(
+        "SMTP_URL",
+        "",
+        "Mail server for alerts: smtp://user:password@host:587 (STARTTLS is demanded) or smtps://user:password@host:465.",
+        mail_server,
+        secret=True,
     )
     health_host: str = _variable("HEALTH_HOST", "127.0.0.1", "Address of a worker's /healthz and /readyz.", str)
     health_port: int = _variable(

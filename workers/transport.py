@@ -20,26 +20,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import requests
 from requests import PreparedRequest
-from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 from urllib3.exceptions import TimeoutError as Late
 
 from connector.config import Connection
 from connector.errors import ConnectorError, RateLimited, Rejected, Retryable, Scope
 from connector.ports import Request, Response, Reveal
-from connector.system import System
 from workers.addresses import Guard
 from workers.logs import redact
 from workers.targets import Home, foreign
+from workers.unpacking import LARGEST, TooLarge, read, unpacked
 from workers.wire import Adapter, Call, Hop, Prepared
 
 VERSION: Final = "0.1.0"
-LARGEST: Final = 20 * 1024 * 1024
-"""Bytes an answer may have, decompressed."""
 HOPS: Final = 3
 SNIPPET: Final = 2048
 LONGEST_WAIT: Final = timedelta(days=1)
@@ -64,6 +61,25 @@ class Limiter(Protocol):
 
     def learn(self, request: Request, response: Response | None, error: ConnectorError | None, /) -> None:
         """Hear how it went: the answer's headers, and the error where it was one."""
+        ...
+
+
+class Vendor(Protocol):
+    """What the transport asks of a system."""
+
+    @property
+    def base_url(self) -> Callable[[Any], str]:
+        """Its address, from a connection's settings."""
+        ...
+
+    @property
+    def authorize(self) -> Callable[[Any, Reveal], Mapping[str, str]]:
+        """The headers that carry a connection's credential."""
+        ...
+
+    @property
+    def refusal(self) -> Callable[[Request, Response], ConnectorError | None]:
+        """The error that a bad answer stands for; None for a good one."""
         ...
 
 
@@ -126,7 +142,7 @@ class Transport:
 
     def __init__(
         self,
-        system: System,
+        system: Vendor,
         connection: Connection,
         reveal: Reveal,
         *,
@@ -270,7 +286,7 @@ class Transport:
         answer = adapter.send(prepared, stream=True, timeout=self._timeouts)
         raw = answer.raw
         try:
-            body = _unpacked(_read(raw), raw.headers.get("content-encoding", ""))
+            body = unpacked(read(raw), raw.headers.get("content-encoding", ""))
         except BaseException:
             raw.close()
             raise
@@ -310,49 +326,6 @@ class Transport:
         return error
 
 
-def _read(raw: HTTPResponse) -> bytes:
-    """Return the body as it came, a byte over the cap at most."""
-    pieces: list[bytes] = []
-    left = LARGEST + 1
-    # One read more than there are pieces: only a read that finds nothing notices a body cut short.
-    while left and (piece := raw.read(left, decode_content=False)):
-        pieces.append(piece)
-        left -= len(piece)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
-def _unpacked(body: bytes, encoding: str) -> bytes:
-    """Return the body of an answer, within the cap.
-
-    Not left to urllib3: its bounds on decompression were bypassed more than once (CVE-2025-66471, CVE-2026-44432),
-    and it accepts encodings that nobody asked for.
-    """
-    packed = encoding.strip().lower() not in {"", "identity"} and body
-    if not packed:
-        whole = body
-    elif encoding.strip().lower() not in {"gzip", "x-gzip"}:
-        raise zlib.error("an encoding that was not asked for")
-    else:
-        whole = b""
-        while packed and len(whole) <= LARGEST:
-            # One member after another, as gzip allows.
-            unpacker = zlib.decompressobj(31)
-            whole += unpacker.decompress(packed, LARGEST + 1 - len(whole))
-            if not unpacker.eof and len(whole) <= LARGEST:
-                raise zlib.error("it ends too early")
-            packed = unpacker.unused_data
-    if len(whole) > LARGEST:
-        raise _TooLarge
-    return whole
-
-
-class _TooLarge(OSError):
-    """The body is larger than the cap."""
-
-    def __str__(self) -> str:
-        return f"the answer is larger than {LARGEST} bytes"
-
-
 _USUAL_NAMES: Final = {name.lower(): name for name in ("User-Agent", "Accept-Encoding", "Accept", "Content-Type")}
 
 
@@ -383,7 +356,7 @@ def _late(error: BaseException) -> bool:
 def _failed(error: Exception, call: Call, prepared: Prepared) -> ConnectorError:
     """Name an exchange without an answer."""
     where = f"{prepared.method} {prepared.hop.origin[1]}"
-    if call.overflow or isinstance(error, _TooLarge):
+    if call.overflow or isinstance(error, TooLarge):
         # A write has landed whatever came back; a read would only be too large again.
         if prepared.method in {"GET", "HEAD"}:
             return Rejected(f"{where}: the answer is larger than {LARGEST} bytes", cause="too_large")

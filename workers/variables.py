@@ -120,6 +120,24 @@ def basic_auth(text: str) -> Secret | None:
     return hidden(text)
 
 
+def mail_server(text: str) -> Secret | None:
+    """Read the address of a mail server."""
+    parts = urlsplit(text)
+    if text and (parts.scheme not in {"smtp", "smtps"} or not parts.hostname):
+        message = "must be smtp://user:password@host:587 (STARTTLS) or smtps://…:465"
+        raise ValueError(message)
+    return hidden(text)
+
+
+def page(text: str) -> str:
+    """Read the address of a page that people open; "" where there is none."""
+    parts = urlsplit(text)
+    if text and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment):
+        message = "must be an http(s) address such as https://flower.acme.example"
+        raise ValueError(message)
+    return text.rstrip("/")
+
+
 def networks(text: str) -> tuple[Network, ...]:
     """Read addresses and networks."""
     try:

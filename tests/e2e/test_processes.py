@@ -234,6 +234,8 @@ def test_a_dead_letter_is_a_failed_task_in_stock_flower(town: Town) -> None:
         assert task["name"] == "dc"
         assert "Rejected" in task["exception"]
         assert letter["id"] in task["traceback"]
+        page = town.get(port, f"/task/{letter['id']}", user="operator:secret")[1].decode()
+        assert f'href="/dead-letters/dc/{letter["id"]}"' in page
         # Where the cause strikes many, the rest is one failed task more.
         for _ in range(8):
             town.report(town.title("For Flower"), repository="acme/dc")

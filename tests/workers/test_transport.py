@@ -21,7 +21,8 @@ from tests.workers.builders import TOKEN, a_connection, a_system, reveal
 from tests.workers.peers import Certificates, Peer, answer, certificates
 from workers.addresses import Guard
 from workers.logs import redact
-from workers.transport import LARGEST, Refused, Transport, Unlimited, retry_after
+from workers.transport import Refused, Transport, Unlimited, retry_after
+from workers.unpacking import LARGEST
 from workers.wire import Hop, _check_peer, tls
 
 READ = Request("GET", "/thing")

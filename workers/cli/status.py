@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from workers.cli.output import as_json, print_json, print_table, say, when
+from workers.cli.output import USAGE, as_json, console, fail, print_json, print_table, say, when
 from workers.cli.parts import connector_named, parts, wired
 from workers.operating.held import line
 
@@ -57,4 +57,23 @@ def tell_held(connector: str | None) -> None:
                 say(line(one.name, gate, shut, when))
 
 
-COMMANDS = (status,)
+@click.command()
+@click.argument("connector")
+def alert(connector: str) -> None:
+    """Send the owner of CONNECTOR a trial alert, to see that it arrives."""
+    from workers.alerting import Alerter, Message
+
+    process, _ = parts(need_servers=True)
+    one = connector_named(process, connector)
+    if not one.owner.alert:
+        fail(f"{connector} has no owner.alert", USAGE)
+    words = f"{connector}: a trial alert; nothing is wrong"
+    alerter = Alerter(wired(process).desk(), pages=process.settings.flower_url, smtp=process.settings.smtp_url)
+    if not alerter.tell(
+        process.source.current, one, [Message(words, words, {"news": "trial", "connector": connector})]
+    ):
+        fail(f"it could not be sent to {one.owner.alert}; the log above says why")
+    console.print(f"sent to {one.owner.alert}")
+
+
+COMMANDS = (status, alert)

@@ -67,6 +67,8 @@ class Templates(tornado.template.BaseLoader):
                 text = path.read_text(encoding="utf-8")
                 if name == "navbar.html":
                     text = with_links(text)
+                if name == "task.html":
+                    text = with_letter(text)
                 return tornado.template.Template(text, name=name, loader=self)
         raise FileNotFoundError(name)
 
@@ -85,6 +87,23 @@ def with_links(navbar: str) -> str:
         for name, label in LINKS
     )
     return navbar.replace(MARK, MARK + links)
+
+
+TASK_MARK: Final = '<div class="detail-actions">\n'
+"""Where the buttons of Flower's page of one task begin."""
+
+
+def with_letter(task: str) -> str:
+    """Return Flower's page of one task with a link to the dead letter that it stands for; raises if it has changed."""
+    if task.count(TASK_MARK) != 1:
+        message = "Flower's page of a task has changed: the link to a dead letter finds no place in it"
+        raise RuntimeError(message)
+    link = """      {% if task.name in handler.settings["connector"].desk().config().connectors %}
+      {% set page = ("connector", task.name) if ":" in task.uuid else ("letter", task.name, task.uuid) %}
+      <a class="btn btn-primary" href="{{ reverse_url(*page) }}">{{ "Dead letter" if page[2:] else "What is held" }}</a>
+      {% end %}
+"""
+    return task.replace(TASK_MARK, TASK_MARK + link)
 
 
 def routes() -> list[Any]:

@@ -305,6 +305,17 @@ class Deliveries(Views):
         self.client.hdel(self.tag + "cursor", *fields)
 
     # --- marks --------------------------------------------------------------------------------------
+    def claim_alerts(self, span: int) -> bool:
+        """Win the right to tell the owner; nobody else does for ``span`` ms."""
+        return bool(self.client.set(self.tag + "alerting", "1", px=max(1, span), nx=True))
+
+    def remember_alert(self, key: str, record: bytes | None) -> None:
+        """Remember what the owner has been told of a cause; None forgets it."""
+        if record is None:
+            self.client.hdel(self.tag + "alerted", key)
+        else:
+            self.client.hset(self.tag + "alerted", key, record)
+
     def claim_poll(self, span: int) -> bool:
         """Win the right to poll; nobody else does for ``span`` ms, so a doubled tick is harmless."""
         return bool(self.client.set(self.tag + "polling", "1", px=max(1, span), nx=True))

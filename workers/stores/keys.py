@@ -49,6 +49,8 @@ name                  type    holds                                             
 ``causes``            hash    gate of a cause not yet systemic -> JSON {kind, where}       the window
 ``window:<gate>``     hash    entity -> JSON {at, ids}: its last death of that cause       the window
 ``polled``            zset    deliveries that only a poll has brought so far -> ms          until counted: 20 min
+``alerting``          string  somebody tells the owner                                    30 s
+``alerted``           hash    cause -> JSON of what its owner was last told of it         until it is over
 ``care``              hash    group of dead letters -> JSON {stage, assignee, note...}     90 d after resolved
 ``orders``            zset    orders to replay dead letters, by time                      the last 100
 ``unfinished``        set     those not yet done                                          until done

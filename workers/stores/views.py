@@ -58,6 +58,10 @@ class Views:
         found = decoded(self.client.hgetall(self.tag + "counts"))
         return {name.removeprefix("calls:"): int(n) for name, n in sorted(found.items()) if name.startswith("calls:")}
 
+    def alerted(self) -> dict[str, bytes]:
+        """Return what the owner has been told: cause -> record."""
+        return {name.decode(): record for name, record in self.client.hgetall(self.tag + "alerted").items()}
+
     def minutes(self, last: int, most: int) -> list[dict[str, int]]:
         """Return what was counted in each of the ``most`` minutes up to minute ``last``, oldest first."""
         pipeline = self.client.pipeline(transaction=False)

@@ -35,6 +35,7 @@ SYSTEM: Final = System(
         write=deliver.write,
         look_up=deliver.look_up,
     ),
+    tell=deliver.tell,
     blind_spots=poll.BLIND_SPOTS,
     # Three repeats within six minutes; an hour leaves room for a Slack that runs late.
     redelivers=timedelta(hours=1),

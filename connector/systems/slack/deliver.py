@@ -80,6 +80,13 @@ def read(site: Site, _target: Target, entity: Entity) -> Mapping[str, Any] | Non
     return None if now is None else {"fields": {"text": now.get("text", "")}, "data": said(channel, now)}
 
 
+# --- telling -----------------------------------------------------------------------------------
+def tell(site: Site, place: str, text: str) -> None:
+    """Post a short Markdown text in a channel, for an alert; it calls nobody."""
+    words, _ = native({"format": "markdown", "content": text})
+    site.send(post("chat.postMessage", place, text=words, unfurl_links=False, unfurl_media=False))
+
+
 # --- writing -----------------------------------------------------------------------------------
 def write(site: Site, target: Target, change: Change) -> Written:
     """Perform a change."""

@@ -10,7 +10,7 @@ import pytest
 from tornado.routing import URLSpec
 
 from workers.flower import api
-from workers.flower.install import HERE, LINKS, Templates, routes, with_links
+from workers.flower.install import HERE, LINKS, Templates, routes, with_letter, with_links
 from workers.flower.show import ago, bars, readable, redacted, span, when
 
 THEIRS = Path(flower.urls.settings["template_path"])
@@ -40,6 +40,13 @@ def test_every_template_compiles_and_nothing_in_it_is_raw_or_inline(path: Path) 
 def test_the_names_of_our_templates_are_not_flowers() -> None:
     ours, theirs = ({path.name for path in folder.glob("*.html")} for folder in (HERE / "templates", THEIRS))
     assert not ours & theirs
+
+
+def test_a_failed_task_that_stands_for_a_dead_letter_links_to_it() -> None:
+    Templates(THEIRS).load("task.html")
+    assert "reverse_url('letter'" in with_letter((THEIRS / "task.html").read_text())
+    with pytest.raises(RuntimeError, match="has changed"):
+        with_letter("<main></main>")
 
 
 def test_our_routes_are_named_where_pages_link_and_keep_clear_of_flowers() -> None:

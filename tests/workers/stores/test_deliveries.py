@@ -433,6 +433,8 @@ def everything(store: Deliveries, ticker: Ticker) -> None:
     store.settle(turn, box.subject, what)
     store.end(turn)
     store.care("g", "{}", "{}")
+    store.claim_alerts(10_000)
+    store.remember_alert("dead:g", b"{}")
     give(store, "o", ["d1"], rate=1, actor="ada", reason="", what="", audit="{}")
     store.claim_poll(10_000)
     store.claim_recovery(10_000)
