@@ -86,10 +86,15 @@ def authorize(settings: Connection, reveal: Reveal) -> Mapping[str, str]:
 
 
 def limits(settings: Connection) -> Sequence[Limit]:
-    """Return the limits to keep: one message a second in a channel, and the tier of each method used."""
+    """Return the limits to keep: one message a second in a channel, and the tier of each method used.
+
+    In a channel Slack tolerates short bursts, so that limit is kept as a bucket; the tiers, of which it is not
+    published how they come back, in any window.  Source: docs.slack.dev/apis/web-api/rate-limits.
+    """
     ours, minute = settings.limits, timedelta(minutes=1)
+    here = ours.messages_per_second
     return (
-        Limit("entity", ours.messages_per_second, timedelta(seconds=1)),
+        Limit("chat.postMessage", here, timedelta(seconds=1), burst=max(1, here // 10), entity=True),
         Limit("chat.postMessage", ours.posts_per_minute, minute),
         Limit("chat.update", ours.updates_per_minute, minute),
         Limit("chat.delete", ours.updates_per_minute, minute),

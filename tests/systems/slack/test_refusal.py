@@ -153,9 +153,11 @@ def test_any_answer_is_good_or_named(status: int, body: bytes) -> None:
 def test_each_method_that_is_called_has_a_limit_of_its_own_and_posting_one_for_each_channel() -> None:
     settings = SYSTEM.connection().load({"auth": {"token": "env:T"}, "limits": {"history_per_minute": 1}})
     assert isinstance(settings, Connection)
-    limits = {limit.endpoint: (limit.amount, limit.per) for limit in SYSTEM.limits(settings)}
+    listed = SYSTEM.limits(settings)
+    limits = {limit.endpoint: (limit.amount, limit.per) for limit in listed}
+    channel = next(limit for limit in listed if limit.entity)
     minute = timedelta(minutes=1)
-    assert limits["entity"] == (1, timedelta(seconds=1))
+    assert (channel.endpoint, channel.amount, channel.per) == ("chat.postMessage", 1, timedelta(seconds=1))
     assert limits["conversations.history"] == limits["conversations.replies"] == (1, minute)
     assert {"chat.postMessage", "chat.update", "chat.delete", "conversations.list", "users.info"} <= limits.keys()
     assert POST.entity == "C1"
