@@ -15,7 +15,7 @@ from connector.errors import ConnectorError
 from connector.event import Event
 from workers.desk import Desk
 from workers.holding import gate_of_class
-from workers.outcome import Step, outcome_of, wait_before
+from workers.outcome import OWN_PACE, WORTH_PARKING, Step, outcome_of, wait_before
 from workers.stores.records import Letter, Settlement
 
 log = logging.getLogger("connector.delivery")
@@ -57,7 +57,11 @@ class Failure:
                 self.book.failed.append((self.letter.id, {**fields, "free": "1"}))
                 self.book.park(gate_of_class(connection, outcome.endpoint), str(error), delay=_ms(outcome.wait))
             case Step.CLOSE:
-                if error.status is None:
+                if error.cause == OWN_PACE and outcome.wait < WORTH_PARKING:
+                    # Too many turns for what may be called now: one fewer is enough, and no new one until then.
+                    desk.deliveries(self.connector).hush(desk.now_ms() + _ms(outcome.wait))
+                    until = desk.now_ms()
+                elif error.status is None:
                     # Our own budget is empty: the target has refused nothing, only this connector waits.
                     until = desk.now_ms() + _ms(outcome.wait)
                 else:

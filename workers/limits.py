@@ -19,7 +19,7 @@ from connector.errors import ConnectorError, RateLimited, Retryable, Scope
 from connector.ports import Request, Response
 from connector.system import Left, Limit, Period
 from workers.behalf import Asker, asker
-from workers.outcome import outcome_of
+from workers.outcome import OWN_PACE, outcome_of
 from workers.stores.connections import ALIGNED, RATE, STARTED, Bucket, Connections, Grant, Told
 
 SHORT: Final = 0.25
@@ -273,19 +273,20 @@ def _refusal(grant: Grant, request: Request, limits: Sequence[Limit]) -> RateLim
     short = [limit for limit in limits if _bucket(limit, request).name == grant.bucket]
     whole = any(limit.endpoint == "*" for limit in short)
     entity = any(limit.endpoint == "entity" for limit in short)
+    cause = "closed"
     match grant.kind:
         case "class":
             scope, said = Scope.ENDPOINT, f"{request.endpoint} calls are closed for {grant.wait} ms"
         case "limit" if not grant.closed_until:
             scope = Scope.ENTITY if entity else Scope.CONNECTION if whole else Scope.ENDPOINT
-            said = f"no tokens left for {request.endpoint} calls; {grant.wait} ms to wait"
+            said, cause = f"no tokens left for {request.endpoint} calls; {grant.wait} ms to wait", OWN_PACE
         case _:
             scope, said = Scope.CONNECTION, f"the connection is closed ({grant.kind})"
     return RateLimited(
         said,
         scope=scope,
         retry_after=timedelta(milliseconds=max(1, grant.wait)),
-        cause="own_budget",
+        cause=cause,
         status=None,
         endpoint=request.endpoint if scope is Scope.ENDPOINT else "",
     )

@@ -57,6 +57,9 @@ DEFAULT_PAUSE: Final = timedelta(seconds=30)
 WORTH_PARKING: Final = timedelta(seconds=2)
 """Our own pace makes the whole connector wait for less than this: parking each subject would cost more."""
 
+OWN_PACE: Final = "own_budget"
+"""The cause of a refusal by our own limiter for want of tokens: the target was not asked."""
+
 LONGEST_WAIT: Final = timedelta(hours=24)
 """A Retry-After beyond this is not believed."""
 

@@ -11,9 +11,10 @@ from connector.errors import RateLimited, Scope
 from connector.event import Kind
 from tests.workers.office import MAPPING, Office, bugs, event
 from workers.delivery import run_turn
+from workers.outcome import OWN_PACE
 from workers.scanner import scan
 
-TWO_HOURS = timedelta(hours=2)
+TWO_HOURS, SHORT = timedelta(hours=2), timedelta(milliseconds=500)
 
 
 @pytest.mark.parametrize(("scope", "subjects"), [(Scope.CONNECTION, 1000), (Scope.ENDPOINT, 150)])
@@ -50,3 +51,30 @@ def test_many_subjects_wait_for_two_hours_and_go_on(scope: Scope, subjects: int)
         run_turn(office.desk, *office.bells.pop(0))
     assert len(office.did()) >= 50
     office.check_accounts()
+
+
+def test_a_connector_over_its_pace_keeps_the_turns_that_run_and_rings_for_no_more(office: Office) -> None:
+    store = office.store
+    pace = RateLimited("budget", scope=Scope.CONNECTION, retry_after=SHORT, status=None, cause=OWN_PACE)
+    office.jira.breaks("create", lambda: pace)
+    office.accept(*(event(1, Kind.ISSUE_CREATED, issue=number, title="x", state="open") for number in range(9)))
+    (name, token), *others = office.bells
+    office.bells.clear()
+    assert len(others) == 3
+    turn = run_turn(office.desk, name, token)
+    assert (turn.ended, turn.delivered, turn.failed) == ("closed", 0, 0)
+    assert office.bells == [], "there were too many turns"
+    office.accept(event(1, Kind.ISSUE_CREATED, issue=99, title="x", state="open"))
+    assert office.bells == [], "nor is what comes meanwhile rung for"
+    assert run_turn(office.desk, *others[0]).delivered == 10, "those that run go on"
+    assert store.counts()["in_flight"] == 0
+
+
+def test_a_connector_over_its_pace_is_rung_for_when_there_is_room_again(office: Office) -> None:
+    pace = RateLimited("budget", scope=Scope.CONNECTION, retry_after=SHORT, status=None, cause=OWN_PACE)
+    office.jira.breaks("create", lambda: pace)
+    office.accept(event(1, Kind.ISSUE_CREATED, issue=1, title="x", state="open"))
+    office.work()
+    assert office.did() == []
+    assert office.later(0.4) == []
+    assert [turn.delivered for turn in office.later(0.2)] == [1]

@@ -238,6 +238,10 @@ class Deliveries(Views):
         """Close the connector until ``until`` (ms; 0 opens it)."""
         return next(_bells([self._run("close", until, why)]), None)
 
+    def hush(self, until: int) -> None:
+        """Ring no doorbell until ``until`` (ms): its limits leave no room for more turns than there are."""
+        self._run("close", until, "", "1")
+
     def open_gate(self, gate: str, audit: str = "") -> tuple[int, tuple[Bell, ...]]:
         """Let what is parked behind a gate go on; returns how many subjects that are, some with the next scans."""
         count, *bells = self._run("gate", gate, audit)

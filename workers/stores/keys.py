@@ -12,9 +12,10 @@ name                  type    holds                                             
 ``meta``              hash    ``seq`` of deliveries, ``w`` write counter, ``turn`` number  for ever
                               of tokens, ``order`` of becoming ready, ``claims`` so far,
                               ``unanswered`` doorbells in a row, ``open_at`` ms (closed
-                              until), ``open_why``, ``format``, ``activated`` ms (first
-                              seen by anybody: where its polls begin), ``alive`` ms of
-                              the last write; ``halted``, ``doubt_*``: lua/epoch.lua
+                              until), ``open_why``, ``hush`` ms (no bell until),
+                              ``format``, ``activated`` ms (first seen by anybody: where
+                              its polls begin), ``alive`` ms of the last write;
+                              ``halted``, ``doubt_*``: lua/epoch.lua
 ``counts``            hash    accepted, delivered, skipped, dead, discarded, in_flight;    for ever
                               ``retries``, ``filtered``, ``missed``, ``overtaken``,
                               ``late`` besides; ``calls`` (API calls that deliveries took) and

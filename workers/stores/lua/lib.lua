@@ -38,6 +38,9 @@ local function is_open()
   return tonumber(m[1] or '0') <= now and not m[2]
 end
 
+-- Its turns are as many as its connection's limits leave room for: no more are rung for.
+local function hushed() return tonumber(redis.call('HGET', k('meta'), 'hush') or '0') > now end
+
 local function waiting()
   local n = 0
   for _, lane in ipairs(LANES) do n = n + redis.call('ZCARD', k('ready:' .. lane)) end
@@ -49,7 +52,7 @@ end
 local function ring()
   prune()
   local slots = redis.call('ZRANGE', k('slots'), 0, -1)
-  if #slots >= conc or not is_open() then return nil end
+  if #slots >= conc or not is_open() or hushed() then return nil end
   -- No more doorbells out than there are subjects to look at.
   local out = 0
   for _, token in ipairs(slots) do
