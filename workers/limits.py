@@ -214,11 +214,11 @@ class Limiter:
             kept.calls += calls
             kept.until = self.ticks() + HELD
 
-    def buckets(self) -> dict[str, tuple[Limit, Bucket]]:
-        """Return the limits that are not counted by entity, with the buckets they are kept in, by bucket."""
-        bare = Request("GET", "/")
-        kept = [(limit, _bucket(limit, bare)) for limit in self.limits if not _by_entity(limit)]
-        return {bucket.name: (limit, bucket) for limit, bucket in kept}
+
+def buckets_of(limits: Sequence[Limit]) -> list[tuple[Limit, Bucket]]:
+    """Return the limits that are not counted by entity, each with the bucket it is kept in."""
+    bare = Request("GET", "/")
+    return [(limit, _bucket(limit, bare)) for limit in limits if not _by_entity(limit)]
 
 
 def _by_entity(limit: Limit) -> bool:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 import click
 
 from workers.cli.output import USAGE, as_json, console, fail, print_json, print_table, say, when
 from workers.cli.parts import connector_named, parts, wired
 from workers.operating.held import line
 
+if TYPE_CHECKING:
+    from workers.operating.budget import Budget
+
 
 @click.command()
 @click.argument("connector", required=False)
+@click.option("--limits", "all_limits", is_flag=True, help="Every limit, not only those that are partly used.")
 @as_json
-def status(connector: str | None, *, as_json: bool) -> None:
-    """Show how each connector stands: running, paused, throttled; what waits, what is held, and why."""
+def status(connector: str | None, *, all_limits: bool, as_json: bool) -> None:
+    """Show how each connector stands: running, paused, throttled; what waits, what is held, and why.
+
+    Then how each connection stands: what is left of its limits, endpoint classes that its target has closed, and its
+    breaker.
+    """
+    from workers.operating.budget import budgets
     from workers.operating.standing import all_standings, standing
 
     process, _ = parts(need_servers=True)
@@ -22,8 +34,14 @@ def status(connector: str | None, *, as_json: bool) -> None:
         found = [standing(desk, connector_named(process, connector))]
     else:
         found = all_standings(desk, process.source.current)
+    left = budgets(desk, process.source.current, (name for one in found for name in one.connections))
     if as_json:
-        print_json([one.as_json() for one in found])
+        print_json(
+            [
+                {**one.as_json(), "limits": {name: left[name].as_json() for name in sorted(one.connections)}}
+                for one in found
+            ]
+        )
         return
     print_table(
         ("connector", "state", "waiting", "due", "in flight", "dead", "calls each", "oldest", "why"),
@@ -45,6 +63,23 @@ def status(connector: str | None, *, as_json: bool) -> None:
     for one in found:
         for gate, shut in one.held.items():
             say(line(one.connector, gate, shut, when))
+    _tell_budgets(left.values(), all_limits=all_limits)
+
+
+def _tell_budgets(found: Iterable[Budget], *, all_limits: bool) -> None:
+    rows = []
+    for one in found:
+        shown = [limit for limit in one.limits if all_limits or limit.left < limit.most]
+        rows += [(one.connection, limit.limit, f"{limit.left} of {limit.most}") for limit in shown]
+        rows += [
+            (one.connection, f"{endpoint}: closed until {when(shut['until'])}", shut["why"])
+            for endpoint, shut in one.classes.items()
+        ]
+        if one.breaker != "shut":
+            until = f" until {when(one.closed_until)}" if one.closed_until else ""
+            rows.append((one.connection, f"breaker: {one.breaker}{until}", one.probes or one.why))
+    if rows:
+        print_table(("connection", "limit", "left now, or why"), rows)
 
 
 def tell_held(connector: str | None) -> None:
