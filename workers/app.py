@@ -15,7 +15,7 @@ from kombu import Queue
 from kombu.exceptions import OperationalError
 
 from connector.config import Config, Connector
-from workers import logs
+from workers import logs, sentry
 from workers.alerting import Alerter
 from workers.celery_settings import SETTINGS, refuse_unsafe
 from workers.delivery import run_turn
@@ -25,6 +25,7 @@ from workers.following import Queues
 from workers.health import Health
 from workers.logs import about
 from workers.operating.care import forget_old
+from workers.operating.letters import group_name, wrong_of
 from workers.poller import Polled, due, poll
 from workers.process import Process, this_process
 from workers.recovery import Recovery
@@ -84,7 +85,20 @@ def _application() -> tuple[Process, Celery]:
 
 # --- what Flower sees ---------------------------------------------------------------------------------
 def tell_flower(connector: Connector, delivery: str, fields: Mapping[str, str]) -> None:
-    """Show a dead letter as a failed task of its own: id the delivery's, name the connector's."""
+    """Show a dead letter as a failed task of its own (id the delivery's, name the connector's), and tell Sentry."""
+    group = group_name(connector.name, fields.get("error", ""), fields.get("cause", ""), wrong_of(fields))
+    sentry.report_dead(
+        connector=connector.name,
+        team=connector.owner.team,
+        group=group,
+        delivery=delivery,
+        key=fields.get("key", ""),
+        error=fields.get("error", ""),
+        cause=fields.get("cause", ""),
+        page=f"{process.settings.flower_url}/dead-letters/{connector.name}/{delivery}"
+        if process.settings.flower_url
+        else "",
+    )
     exception = f"{fields.get('error', '')}({fields.get('message', '')!r})"
     _show_failure(connector, delivery, exception, f"{fields.get('cause', '')}: connector dead show {delivery}")
 

@@ -7,6 +7,7 @@ once more.  Personal data (``send_default_pii``) is off by default and never swi
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
@@ -48,6 +49,32 @@ def start(
         max_breadcrumbs=0,
         transport=transport,
     )
+    return True
+
+
+_told: Final[dict[str, float]] = {}
+"""Groups of dead letters and when they were last reported by this process (monotonic seconds)."""
+
+AGAIN: Final = 60.0
+"""Seconds in which one group is reported once: ten thousand letters of one cause are one thing to know."""
+
+
+def report_dead(
+    *, connector: str, team: str, group: str, delivery: str, key: str, error: str, cause: str, page: str
+) -> bool:
+    """Report a dead letter, one issue per group; returns whether it was sent."""
+    now = time.monotonic()
+    if sentry_sdk.get_client().transport is None or now - _told.get(group, -AGAIN) < AGAIN:
+        return False
+    _told[group] = now
+    with sentry_sdk.new_scope() as scope:
+        scope.fingerprint = ["dead letter", group]
+        tags = {"connector": connector, "team": team, "group": group, "delivery": delivery, "entity": key, "page": page}
+        for name, value in tags.items():
+            if value:
+                scope.set_tag(name, value)
+        # Ids and texts of users stay out of the title: it names the cause.
+        sentry_sdk.capture_message(f"{connector}: {error} {cause}".strip(), level="error")
     return True
 
 

@@ -136,6 +136,12 @@ class Settings:
         mail_server,
         secret=True,
     )
+    sentry_url: str = _variable(
+        "SENTRY_URL",
+        "",
+        "Address that people open Sentry's project at, for links on the pages; empty leaves them out.",
+        page,
+    )
     health_host: str = _variable("HEALTH_HOST", "127.0.0.1", "Address of a worker's /healthz and /readyz.", str)
     health_port: int = _variable(
         "HEALTH_PORT",

@@ -123,3 +123,48 @@ def test_an_event_that_nests_without_end_is_cut() -> None:
     for _ in range(100):
         deep = [deep]
     assert "end" not in str(sentry.scrub({"extra": {"deep": deep}}, {}))
+
+
+def test_dead_letters_of_one_group_are_one_issue_told_once_a_minute(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sentry, "_told", {})
+
+    def report(group: str, delivery: str) -> bool:
+        return sentry.report_dead(
+            connector="web",
+            team="payments",
+            group=group,
+            delivery=delivery,
+            key="acme/web#1",
+            error="Rejected",
+            cause="required:priority",
+            page=f"https://flower.example/dead-letters/web/{delivery}",
+        )
+
+    assert [report("g1", "d1"), report("g1", "d2"), report("g2", "d3")] == [True, False, True]
+    assert len(wire.sent) == 2
+    event = wire.sent[0].get_event()
+    assert event is not None
+    assert event["fingerprint"] == ["dead letter", "g1"]
+    assert event["message"] == "web: Rejected required:priority"
+    assert event["tags"]["page"] == "https://flower.example/dead-letters/web/d1"
+    assert (event["tags"]["connector"], event["tags"]["entity"], event["tags"]["delivery"]) == (
+        "web",
+        "acme/web#1",
+        "d1",
+    )
+
+
+def test_without_sentry_nothing_is_reported() -> None:
+    told = {
+        "connector": "web",
+        "team": "",
+        "group": "x",
+        "delivery": "d",
+        "key": "",
+        "error": "e",
+        "cause": "c",
+        "page": "",
+    }
+    assert not sentry.report_dead(**told)

@@ -58,6 +58,7 @@ def test_every_field_is_read_from_its_variable() -> None:
         FLOWER_PORT="5556",
         FLOWER_BASIC_AUTH="ann:one,bob:two",
         FLOWER_ROLES="ann=admin",
+        SENTRY_URL="https://acme.sentry.example",
         FLOWER_URL="https://flower.acme.example/",
         SMTP_URL="smtps://bot:secret@mail.acme.example",
         HEALTH_HOST="0.0.0.0",

@@ -91,6 +91,9 @@ class OneConnector(Face):
                 await self.ask(self.parts.poll, one)
                 acting.looked(self.desk, one, self.by, "poll")
                 self.say(f"{name} polls its source now.")
+            case "test":
+                found = await self.ask(acting.credentials, self.desk, one, self.by)
+                self.say("; ".join(f"{connection}: {told}" for connection, _, told in found))
             case other:
                 raise tornado.web.HTTPError(400, f"there is no action {other!r}")
         self.redirect(self.reverse_url("connector", name), status=303)

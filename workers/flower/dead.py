@@ -144,7 +144,14 @@ class DeadLetter(Face):
         if operator:
             await self.ask(acting.looked, self.desk, one, self.by, "look", delivery=delivery)
         self.render(
-            "letter.html", sight=sight, one=sight.opened, connector=one, operator=operator, when=when, text=readable
+            "letter.html",
+            sight=sight,
+            one=sight.opened,
+            connector=one,
+            operator=operator,
+            when=when,
+            sentry=self.parts.process.settings.sentry_url,
+            text=readable,
         )
 
 

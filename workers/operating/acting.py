@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 
 from connector.config import Connector
+from connector.errors import ConnectorError
 from workers.desk import Desk
 from workers.operating.letters import Dead
 from workers.stores import orders
@@ -69,6 +70,26 @@ def resume(desk: Desk, connector: Connector, by: Actor, *, gate: str = "") -> in
             desk.ring(connector, [bell])
     desk.record(row)
     return ready
+
+
+def credentials(desk: Desk, connector: Connector, by: Actor) -> list[tuple[str, bool, str]]:
+    """Ask both connections of a connector who we are, with credentials read anew: (connection, good, what it said).
+
+    One that was paused and works again is opened.
+    """
+    found = []
+    config = desk.config()
+    for name in dict.fromkeys((connector.source.connection, connector.target.connection)):
+        try:
+            who = desk.system_of(config, name).probe(desk.site(name, desk.ticks() + desk.call.total_seconds()))
+        except ConnectorError as error:
+            found.append((name, False, f"{type(error).__name__}: {error}"))
+            continue
+        if desk.connections.state(name).kind == "paused":
+            desk.connections.open(name)
+        found.append((name, True, f"works as {who.name} ({who.id})"))
+    _record(desk, connector, row_of(desk, "test", connector, by, what=[f"{n}: {t}"[:200] for n, _, t in found]))
+    return found
 
 
 def new_order() -> str:

@@ -49,6 +49,11 @@ def group_name(connector: str, error: str, cause: str, wrong: Iterable[str]) -> 
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def wrong_of(fields: Mapping[str, str]) -> list[str]:
+    """Return the target fields that a letter's record names as wrong."""
+    return sorted(orjson.loads(fields["fields"])) if fields.get("fields") else []
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Which dead letters are meant; "" and 0 leave a criterion open.
@@ -143,7 +148,6 @@ def _group(name: str, letters: list[Dead]) -> Group:
 
 
 def _dead(delivery: str, row: Mapping[str, str], connector: Connector, target: str) -> Dead:
-    wrong = orjson.loads(row["fields"]) if row.get("fields") else {}
     return Dead(
         id=delivery,
         connector=connector.name,
@@ -155,7 +159,7 @@ def _dead(delivery: str, row: Mapping[str, str], connector: Connector, target: s
         error=row.get("error", ""),
         cause=row.get("cause", ""),
         message=row.get("message", ""),
-        wrong=tuple(sorted(wrong)),
+        wrong=tuple(wrong_of(row)),
         died=_ms(row.get("died")),
         accepted=_ms(row.get("at")),
         attempts=int(row.get("attempts") or 0),

@@ -23,7 +23,10 @@ log = logging.getLogger("connector.metrics")
 
 Family = CounterMetricFamily | GaugeMetricFamily | InfoMetricFamily
 
-STATES: Final = ("running", "shadow", "paused", "refused", "open", "throttled", "closed")
+STATES: Final = (
+    *("running", "shadow", "paused", "refused", "open", "throttled", "closed"),
+    *("restored", "lost", "rebuild"),
+)
 KINDS: Final = ("limit", "breaker", "paused")
 OUTCOMES: Final = ("delivered", "skipped", "discarded")
 LANES: Final = ("live", "replay", "backfill")
@@ -118,6 +121,10 @@ def _counts(found: Iterable[Standing]) -> Iterator[Family]:
         "connector_missed_webhooks", "Events that a webhook should have brought and a poll had to find.", labels=PER
     )
     api = CounterMetricFamily("connector_delivery_calls", "API calls that deliveries made.", labels=PER)
+    restored = CounterMetricFamily(
+        "connector_store_restored", "Times the store was found to have gone back.", labels=PER
+    )
+    late = CounterMetricFamily("connector_late_writes", "Writes that may have landed late, so twice.", labels=PER)
     for one in found:
         who = (one.connector, one.team)
         accepted.add_metric(who, one.counts["accepted"])
@@ -126,7 +133,9 @@ def _counts(found: Iterable[Standing]) -> Iterator[Family]:
         retries.add_metric(who, one.tally.get("retries", 0))
         missed.add_metric(who, one.tally.get("missed", 0))
         api.add_metric(who, one.tally.get("calls", 0))
-    yield from (accepted, settled, retries, missed, api)
+        restored.add_metric(who, one.tally.get("restored", 0))
+        late.add_metric(who, one.tally.get("late", 0))
+    yield from (accepted, settled, retries, missed, api, restored, late)
 
 
 def _waiting(found: Iterable[Standing], now: int) -> Iterator[Family]:
