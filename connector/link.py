@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, NewType
 
-from connector.event import Event
+from connector.event import Entity, Event
 
 EffectKey = NewType("EffectKey", str)
 """The idempotency key: names one effect for ever, across retries, replays and renames."""
@@ -71,6 +71,21 @@ class Link:
     base: Mapping[str, Any] = field(default_factory=dict)
     kept: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def between(cls, source: Entity, target: Entity, **more: Any) -> Link:
+        """Tie two entities that nothing more is known of; ``more`` are members of the link."""
+        return cls(
+            source=source.ref,
+            target=target.ref,
+            key=target.key,
+            url=target.url,
+            scope=target.scope,
+            source_key=source.key,
+            source_url=source.url,
+            source_scope=source.scope,
+            **more,
+        )
 
 
 TOLD: Final = "told"

@@ -143,6 +143,23 @@ class Absent:
 
 
 @dataclass(frozen=True, slots=True)
+class Recalled:
+    """Something that a create of ours left in a target: the marker it carries, and what it is."""
+
+    marker: str
+    entity: Entity
+
+
+@dataclass(frozen=True, slots=True)
+class RecalledPage:
+    """One page of what we once made; ``more`` says that ``cursor`` (JSON) brings the next one."""
+
+    things: tuple[Recalled, ...]
+    cursor: Mapping[str, Any]
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """How to write into a system.  All take (site, target settings, ...); raise `connector.errors`.
 
@@ -161,6 +178,10 @@ class Target:
     ``look_up(site, target, change, since)``
         After an unknown outcome, find what carries the change's marker.  ``since`` is when the send
         may first have happened.
+    ``recall(site, target, cursor)``
+        List everything in the target that carries a marker of ours on itself (not its comments), a page a
+        call, from {}; for `connector rebuild`.  Raises `Ambiguous` where that may not be read; None where the
+        system has no way.
     """
 
     shape: Callable[[Site, Any, Mapping[str, Any], Entity | None], Shaped]
@@ -168,6 +189,7 @@ class Target:
     read: Callable[[Site, Any, Entity], Mapping[str, Any] | None]
     write: Callable[[Site, Any, Change], Written]
     look_up: Callable[[Site, Any, Change, datetime], Written | Absent]
+    recall: Callable[[Site, Any, Mapping[str, Any]], RecalledPage] | None = None
 
 
 class Period(StrEnum):

@@ -101,7 +101,6 @@ class Attempt:
             settings=self.settings,
             budget=desk.call,
             book=book,
-            doubt=doubt,
             batch=batch,
         )
         self.doubt = Doubt.of(doubt)
@@ -277,7 +276,7 @@ class Attempt:
         ring = known.link is None and not self.source.markers_inline and event.kind.is_state and self._ring()
         late = overtaken(self.links.get(event.entity.ref), event)
         # What was told of it may be forgotten, and newer than this.
-        doubtful = self.doubt is not None and event.kind.is_state
+        doubtful = self.doubt is not None and self.doubt.of_states and event.kind.is_state
         if not (event.partial or replayed or ring or late or doubtful):
             return event
         here = self.post(self.connector.source.connection, self.until)
@@ -319,7 +318,7 @@ class Attempt:
         shaped = self.target.shape(self.there, self.settings, values, entity)
         if self.link is None:
             self._create(shaped, wanted)
-        elif wanted.adopt and not self.letter.fields.get("unsure") and self.doubt is None:
+        elif wanted.adopt and not self.letter.fields.get("unsure") and not (self.doubt and self.doubt.of_states):
             if self.connector.mode is not Mode.SHADOW:
                 self._remember(based(self.link, shaped.fields, {}))
         else:
@@ -338,18 +337,8 @@ class Attempt:
             if later:
                 self.write(Change(Action.UPDATE, change.effect, marker, fields=later), shaped)
             return
-        source = self.event.entity
-        link = Link(
-            source=source.ref,
-            target=written.entity.ref,
-            key=written.entity.key,
-            url=written.entity.url,
-            scope=written.entity.scope,
-            source_key=source.key,
-            source_url=source.url,
-            source_scope=source.scope,
-            extra={UNFINISHED: True} if later or wanted.relation or not written.fresh else {},
-        )
+        extra = {UNFINISHED: True} if later or wanted.relation or not written.fresh else {}
+        link = Link.between(self.event.entity, written.entity, extra=extra)
         if not written.fresh:
             # An earlier attempt made it, perhaps of an older state: what it holds is not known.
             self._remember(based(link, {}, written.kept, self.letter.id))
@@ -365,7 +354,7 @@ class Attempt:
         An update whose outcome is unknown may have landed: of its fields the base knows nothing; and of none
         where a later base may have been forgotten.
         """
-        if self.doubt is not None:
+        if self.doubt is not None and self.doubt.of_states:
             return dict(shaped.fields)
         unsure = orjson.loads(self.letter.fields.get("unsure") or "[]")
         return difference(shaped, {name: value for name, value in link.base.items() if name not in unsure})
@@ -406,62 +395,42 @@ class Attempt:
     # --- what the store may have forgotten --------------------------------------------------------------
     def _found_again(self) -> Link | None:
         """Look for the target of an event that seems to have none, where its link may be forgotten."""
-        shadow = self.connector.mode is Mode.SHADOW
-        if (
-            self.doubt is None
-            or shadow
-            or not self.connector.creates
-            or not self._doubtful(self.event.data.get("created"))
-        ):
+        if self.connector.mode is Mode.SHADOW or not self.connector.creates:
             return None
         marker = marker_for(self.connector, self.event, self.config.instance, Action.CREATE)
-        found = self._looked_up(Change(Action.CREATE, marker.effect, marker))
+        found = self._forgotten(Change(Action.CREATE, marker.effect, marker), self.event.data.get("created"))
         if found is None:
             return None
-        source, target = self.event.entity, found.entity
-        link = Link(
-            source=source.ref,
-            target=target.ref,
-            key=target.key,
-            url=target.url,
-            scope=target.scope,
-            source_key=source.key,
-            source_url=source.url,
-            source_scope=source.scope,
-        )
+        link = Link.between(self.event.entity, found.entity)
         self._remember(link)
         return link
 
     def copy_of(self, effect: EffectKey, entity: Entity | None) -> str:
         """Return the native id of a comment's copy that nothing here speaks of; "" where there is none."""
-        if (
-            self.doubt is None
-            or entity is None
-            or not self._doubtful((self.event.data.get("comment") or {}).get("created"))
-        ):
+        if entity is None:
             return ""
         marker = Marker(self.config.instance, self.event.entity.connection, effect)
-        found = self._looked_up(Change(Action.COMMENT, effect, marker, entity=entity))
+        found = self._forgotten(
+            Change(Action.COMMENT, effect, marker, entity=entity), (self.event.data.get("comment") or {}).get("created")
+        )
         return found.remote if found is not None else ""
 
-    def _looked_up(self, change: Change) -> Written | None:
-        if self.doubt is None:
+    def _forgotten(self, change: Change, made: str | None) -> Written | None:
+        """Look for what may have been added in the time that is forgotten; None where there is nothing."""
+        doubt = self.doubt
+        if doubt is None or not doubt.covers(change.action, made):
             return None
         try:
-            found = self.target.look_up(self.there, self.settings, change, self.doubt.since)
+            found = self.target.look_up(self.there, self.settings, change, doubt.begins(change.action))
         except Ambiguous:
             return None  # nobody can tell; nothing is added for it either
         if not isinstance(found, Absent):
             return found
-        if self.desk.now() < self.doubt.noticed + self.desk.call + found.settled_in:
-            wait = self.doubt.noticed + self.desk.call + found.settled_in - self.desk.now()
+        wait = doubt.noticed + self.desk.call + found.settled_in - self.desk.now()
+        if wait > timedelta(0):
             message = "it may have been written before the store was put back; it is looked for again later"
             raise RateLimited(message, scope=Scope.ENTITY, retry_after=wait, cause="unknown_outcome", status=None)
         return None
-
-    def _doubtful(self, made: str | None) -> bool:
-        """Tell whether something of this age may have been written in the time that is forgotten."""
-        return self.doubt is not None and self.doubt.covers(made)
 
     # --- writing --------------------------------------------------------------------------------------
     def write(self, change: Change, shaped: Shaped | None = None, *, made: str | None = None) -> Written | None:
@@ -472,7 +441,9 @@ class Attempt:
         if self.connector.mode is Mode.SHADOW:
             self.would.append((change, shaped))
             return None
-        written, news = self.pen.write(change, doubtful=self._doubtful(made))
+        doubtful = self.doubt is not None and self.doubt.covers(change.action, made)
+        doubt = self.doubt.as_text(change.action) if self.doubt is not None and doubtful else ""
+        written, news = self.pen.write(change, doubt=doubt)
         self.losses += written.losses
         if news:
             self.wrote += 1

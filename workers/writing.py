@@ -54,20 +54,18 @@ class Pen:
     settings: Any
     budget: timedelta
     book: Settlement
-    doubt: str = ""
-    """Of the letter: what it adds may have been added in a time that the store has forgotten."""
     batch: Batch | None = None
     sent: list[Change] = field(default_factory=list)
     """What may have left and is not in the books yet."""
 
-    def write(self, change: Change, *, doubtful: bool = False) -> tuple[Written, bool]:
+    def write(self, change: Change, *, doubt: str = "") -> tuple[Written, bool]:
         """Perform a change; returns what it left, and False where nothing had to be done for it.
 
-        What is ``doubtful`` is looked for before it is added, although no earlier send is known.
+        What is in ``doubt`` (see `Deliveries.intend`) is looked for before it is added, although no send is known.
         Raises `Fenced`, `Unsent` or a `ConnectorError`.
         """
         self._keep()
-        intent = self._announce(change, resend=False, doubt=self.doubt if doubtful and change.action in ADDS else "")
+        intent = self._announce(change, resend=False, doubt=doubt if change.action in ADDS else "")
         if intent.answer == "done" and change.action is not Action.UPDATE:
             return _remembered(intent), False
         if intent.answer == "unknown":

@@ -1,9 +1,10 @@
-"""A store put back to an older copy, under live workers and while nothing runs: nothing is lost, nothing done twice."""
+"""A store put back to an older copy, or emptied, loses nothing and does nothing twice."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,7 +90,7 @@ def one_of_each(town: Hamlet, titles: list[str], said: int) -> None:
 
 @pytest.mark.parametrize("how", ["under live workers", "while nothing runs"])
 def test_a_store_put_back_loses_and_doubles_nothing(hamlet: Hamlet, how: str) -> None:
-    old, new = ([hamlet.title(f"{word}, {how}") for _ in range(3)] for word in ("Before the copy", "Forgotten"))
+    old, new = ([hamlet.title(f"{word}, {how}") for _ in range(2)] for word in ("Before the copy", "Forgotten"))
     numbers = {title: hamlet.report(title) for title in old}
     for title in old:
         hamlet.comment("acme/web", numbers[title], "before")
@@ -128,3 +129,70 @@ def test_a_store_put_back_loses_and_doubles_nothing(hamlet: Hamlet, how: str) ->
     assert "restored" in {row["action"] for row in hamlet.json("audit", "web", "--most", "1000")}
     found = [one["text"] for one in hamlet.json("doctor") if one["what"] == "connector web"]
     assert any("went back in time" in text for text in found)
+
+
+def test_an_emptied_store_is_rebuilt_from_the_systems(hamlet: Hamlet) -> None:
+    titles = [hamlet.title("Before it all went") for _ in range(3)]
+    numbers = {title: hamlet.report(title) for title in titles}
+    for title in titles:
+        hamlet.comment("acme/web", numbers[title], "before")
+    one_of_each(hamlet, titles, 1)
+    hamlet.quiet()
+    hamlet.store.forget()
+    # It is known by everybody who asks, and nothing is written.
+    until(lambda: {one["state"] for one in hamlet.json("status")} == {"lost"})
+    written = len(hamlet.served.sandboxes["jira"].ledger.effects)
+    for title in titles:
+        hamlet.comment("acme/web", numbers[title], "meanwhile")
+    tried = hamlet.json("rebuild", "--dry-run")
+    assert {one["state"] for one in hamlet.json("status")} == {"lost"}
+    assert len(hamlet.served.sandboxes["jira"].ledger.effects) == written
+    done = hamlet.json("rebuild")
+    for before, after in zip(tried["rebuilt"], done["rebuilt"], strict=True):
+        assert (before["connector"], before["links"]) == (after["connector"], after["links"])
+        assert not after["problem"]
+    (web,) = [one for one in done["rebuilt"] if one["connector"] == "web"]
+    assert web["fresh"] == web["links"] >= len(titles)
+    assert done["cannot_be_found"] == []
+    hamlet.quiet()
+    one_of_each(hamlet, titles, 2)
+    for title in titles:
+        hamlet.act("github", "alice", "PATCH", f"/repos/acme/web/issues/{numbers[title]}", {"title": f"{title}!"})
+    until(lambda: all(hamlet.issues(f"{title}!") for title in titles), 60)
+    hamlet.quiet()
+    one_of_each(hamlet, [f"{title}!" for title in titles], 2)
+    again = hamlet.json("rebuild")
+    assert {one["fresh"] for one in again["rebuilt"]} == {0}
+    hamlet.quiet()
+    hamlet.no_effect_is_double()
+
+
+def test_what_nobody_can_look_for_is_listed_before_anything_is_changed(hamlet: Hamlet) -> None:
+    title = hamlet.title("Told in Slack")
+    number = hamlet.report(title)
+    key = hamlet.issue(title)["key"]
+    hamlet.quiet()
+    slack: Any = hamlet.served.sandboxes["slack"]
+    scopes, slack.scopes = slack.scopes, {one for one in slack.scopes if not one.endswith(":history")}
+    try:
+        hamlet.store.forget()
+        refused = hamlet.connector("rebuild", "news", code=1)
+        assert "cannot be found again" in refused.stdout
+        assert key in refused.stdout
+        assert "Rebuild all the same?" in refused.stdout
+        hamlet.connector("rebuild", "news", "--json", code=2)
+        assert {one["state"] for one in hamlet.json("status")} == {"lost"}
+        done = hamlet.json("rebuild", "--yes")
+        (unknown,) = done["cannot_be_found"]
+        assert unknown["connector"] == "news"
+        assert key in unknown["items"]
+        hamlet.quiet()
+        hamlet.act("github", "alice", "PATCH", f"/repos/acme/web/issues/{number}", {"title": f"{title}!"})
+        until(lambda: hamlet.issues(f"{title}!"))
+        letters = until(lambda: [one for one in hamlet.json("dead", "list", "news") if one["key"] == key])
+        assert isinstance(letters, list)
+        assert {one["cause"] for one in letters} == {"ambiguous"}
+        hamlet.quiet()
+        hamlet.no_effect_is_double()
+    finally:
+        slack.scopes = scopes

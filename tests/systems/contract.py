@@ -355,6 +355,27 @@ class SystemContract:
         assert isinstance(found, Written)
         assert here.sandbox.ledger.duplicates() == []
 
+    def test_what_we_made_is_recalled_by_its_marker(self, here: Bench) -> None:
+        target = self.system.target
+        if target is None or target.recall is None:
+            pytest.skip("cannot be recalled")
+        made = {}
+        for number in range(3):
+            written = self.created(here, f"recalled {number}")
+            made[str(self.change(here, f"recalled {number}").marker)] = written.entity.ref
+            here.clock.move(timedelta(minutes=2))
+        target.write(here.site, self.target_settings(), self.comment(here, written.entity))
+        here.clock.move(timedelta(minutes=10))
+        found: dict[str, str] = {}
+        cursor: Mapping[str, Any] = {}
+        for _ in range(100):
+            page = target.recall(here.site, self.target_settings(), json.loads(json.dumps(cursor)))
+            found |= {one.marker: one.entity.ref for one in page.things}
+            cursor = page.cursor
+            if not page.more:
+                break
+        assert found == made
+
     def test_a_comment_that_landed_unseen_is_found_again_not_doubled(self, here: Bench) -> None:
         target = self.system.target
         if target is None:

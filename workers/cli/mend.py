@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from connector.config import Connector
 from workers.cli.look import actor
-from workers.cli.output import USAGE, as_json, console, fail, print_json, print_table, say, when
+from workers.cli.output import USAGE, as_json, console, fail, print_json, print_table, progressing, say, when
 from workers.cli.parts import connector_named, parts, wired
 from workers.cli.status import tell_held
 from workers.stores.records import Letter
@@ -216,7 +215,7 @@ def replay(
     process, _ = parts(need_servers=True)
     desk = wired(process).desk()
     done = 0
-    with _progress(quiet=as_json) as progress:
+    with progressing(quiet=as_json) as progress:
         bar = progress.add_task("replaying", total=len(found))
         for one, letter in sorted(found, key=lambda pair: pair[1].seq):
             row = _operator("replay", one, [letter.id])
@@ -269,16 +268,6 @@ def _operator(action: str, connector: Connector, ids: Sequence[str]) -> dict[str
     }
 
 
-def _progress(*, quiet: bool) -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description} {task.completed}"),
-        TimeElapsedColumn(),
-        console=console,
-        disable=quiet,
-    )
-
-
 @click.command()
 @click.argument("connector")
 @click.option("--why", default="", help="Why; shown to whoever looks.")
@@ -307,7 +296,7 @@ def sync(connector: str, since: str | None, jql: str | None, *, as_json: bool) -
     process, _ = parts(need_servers=True)
     one = connector_named(process, connector)
     wiring = wired(process)
-    with _progress(quiet=as_json) as progress:
+    with progressing(quiet=as_json) as progress:
         bar = progress.add_task("items read:", total=None)
 
         def told(events: int, accepted: int) -> None:

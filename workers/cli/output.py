@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn
 
 import click
 from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -98,6 +99,17 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
     for row in rows:
         table.add_row(*(Text(shown(str(cell))) for cell in row))
     console.print(table)
+
+
+def progressing(*, quiet: bool) -> Progress:
+    """Return a line that moves while something long is done; nothing where ``quiet``."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description} {task.completed}"),
+        TimeElapsedColumn(),
+        console=console,
+        disable=quiet,
+    )
 
 
 def when(milliseconds: float | str) -> str:

@@ -292,6 +292,34 @@ class Deliveries(Views):
         done, *bells = self._run("recovered", halt.at, doubt_until, audit)
         return bool(done), tuple(_bells(bells))
 
+    def halt_for_rebuild(self, audit: str) -> Halt:
+        """Let nothing be written while a person has the books rebuilt."""
+        at, since = self._run("halt", audit)
+        return Halt("rebuild", int(at), int(since))
+
+    def keep_recalled(self, things: Mapping[str, str], cursor: Mapping[str, Any]) -> None:
+        """Keep what was found of ours in the target (effect -> entity JSON), and how far that has come."""
+        pipeline = self.client.pipeline(transaction=True)
+        if things:
+            pipeline.hset(self.tag + "recalled", mapping=dict(things))
+        pipeline.hset(self.tag + "cursor", "recall", orjson.dumps(cursor))
+        pipeline.execute()
+
+    def recalled(self, effects: Sequence[str]) -> dict[str, str]:
+        """Return those of the effects that were found in the target, with their entity as JSON."""
+        found = self.client.hmget(self.tag + "recalled", list(effects)) if effects else []
+        return {effect: one.decode() for effect, one in zip(effects, found, strict=True) if one is not None}
+
+    def relink(self, links: Sequence[tuple[str, str, str]], cursor: Mapping[str, Any]) -> int:
+        """Make links anew (source, target, record), and note how far that has come; returns how many were missing."""
+        flat = [part for link in links for part in link]
+        return int(self._run("relink", "retrace", orjson.dumps(cursor), *flat))
+
+    def rebuilt(self, halt: Halt, doubt_from: int, doubt_until: int, audit: str) -> tuple[bool, tuple[Bell, ...]]:
+        """Use the books again; False where they went back once more since.  Times in ms."""
+        done, *bells = self._run("rebuilt", halt.at, doubt_from, doubt_until, audit)
+        return bool(done), tuple(_bells(bells))
+
     def claim_recovery(self, span: int) -> bool:
         """Win the right to recover; nobody else does for ``span`` ms, or until it is given back."""
         return bool(self.client.set(self.tag + "recovering", "1", px=max(1, span), nx=True))

@@ -57,11 +57,13 @@ name                  type    holds                                             
 ``unfinished``        set     those not yet done                                          until done
 ``order:<id>``        hash    one order: state, rate, total, replayed, passed, story      30 d
 ``ordered:<id>``      zset    its letters by sequence                                     until done
+``recalled``          hash    effect -> entity JSON of what a rebuild found in the target   the rebuild
 ``recovering``        string  somebody brings in what a store that went back in time lost   2 min
 ``polling``           string  somebody polls                                              the poll's interval
 ``scanned``           string  when somebody scanned last, in ms                           1 s
 ``cursor``            hash    where a poll resumes (JSON): ``poll``; ``owed`` from when on  for ever
-                              to read again, ``again`` how far that has come
+                              to read again, ``again`` how far that has come;
+                              ``recall``, ``retrace`` of a rebuild
 ``settled``           stream  the last settled deliveries, for people                      about 10,000 rows
 ``audit``             stream  the tail of the audit                                        about 20,000 rows
 ====================  ======  ==========================================================  ==================

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
 from connector.event import Kind
 from connector.system import System
-from connector.systems.github import api, deliver, limits, poll, receive, recorded, refusal, reread
+from connector.systems.github import api, deliver, limits, poll, recall, receive, recorded, refusal, reread
 from connector.systems.github.settings import Connection, ConnectionSchema, SourceSchema, TargetSchema
 
 
@@ -48,7 +49,7 @@ SYSTEM: Final = System(
     find=reread.find,
     poll=poll.poll,
     backfill=poll.backfill,
-    target=deliver.TARGET,
+    target=replace(deliver.TARGET, recall=recall.recall),
     blind_spots=(
         "Deleted and transferred issues, and deleted comments, are only told by webhook.",
         "Reviews and comments on code are only told by webhook.",

@@ -10,7 +10,7 @@ from typing import Final
 from connector.event import Kind
 from connector.ports import Reveal
 from connector.system import System, Target
-from connector.systems.jira import deliver, lookup, poll, read, receive, wanted
+from connector.systems.jira import deliver, lookup, poll, read, recall, receive, wanted
 from connector.systems.jira.limits import headroom, limits
 from connector.systems.jira.refusal import refusal
 from connector.systems.jira.settings import ConnectionSchema, JiraConnection, SourceSchema, TargetSchema
@@ -65,7 +65,12 @@ SYSTEM: Final = System(
     poll=poll.poll,
     backfill=poll.backfill,
     target=Target(
-        shape=wanted.shaped, text=comment_text, read=deliver.read, write=deliver.write, look_up=lookup.look_up
+        shape=wanted.shaped,
+        text=comment_text,
+        read=deliver.read,
+        write=deliver.write,
+        look_up=lookup.look_up,
+        recall=recall.recall,
     ),
     blind_spots=poll.BLIND_SPOTS,
     # Cloud repeats a delivery up to five times, 5 to 15 minutes apart; a replay by hand comes later.

@@ -7,7 +7,7 @@ from typing import Final
 
 from connector.event import Kind
 from connector.system import System, Target
-from connector.systems.slack import api, deliver, poll, read, receive, settings
+from connector.systems.slack import api, deliver, poll, read, recall, receive, settings
 
 SYSTEM: Final = System(
     name="slack",
@@ -34,6 +34,7 @@ SYSTEM: Final = System(
         read=deliver.read,
         write=deliver.write,
         look_up=deliver.look_up,
+        recall=recall.recall,
     ),
     tell=deliver.tell,
     blind_spots=poll.BLIND_SPOTS,

@@ -438,6 +438,7 @@ def everything(store: Deliveries, ticker: Ticker) -> None:
     give(store, "o", ["d1"], rate=1, actor="ada", reason="", what="", audit="{}")
     store.claim_poll(10_000)
     store.claim_recovery(10_000)
+    store.keep_recalled({"e": "[]"}, {})
     store.accept([letter(99, "git:issue:99", expected=True)])
     lanes = ("live", "replay", "backfill", "live")
     got = store.accept([letter(3 + n, f"git:issue:{3 + n}", lane=lane) for n, lane in enumerate(lanes)])
@@ -486,7 +487,7 @@ def test_every_key_stands_in_the_table_and_under_one_tag(store: Deliveries, tick
 def test_scripts_build_every_key_from_their_one_tag() -> None:
     for name in ("accept", "begin", "claim", "intent", "settle", "end", "scan", "close", "gate", "replay", "discard", "trim",
                  "bury_held",
-                 "enter", "missed", "recovered",
+                 "enter", "missed", "recovered", "halt", "relink", "rebuilt",
                  "order", "order_step", "order_cancel", "note", "care",
                  "take_tokens", "lower_tokens", "fail", "succeed", "close_connection"):  # fmt: skip
         text = re.sub(r"--.*", "", text_of(name))

@@ -5,6 +5,7 @@
 --   cursor JSON, then per delivery: id, event id, entity ref, kind, lane, key, dedupe life ms,
 --   flags (1: only where the entity is linked or has mail; 2: a poll brings what a webhook should), body.
 -- Returns {w, {outcome per delivery: accepted|duplicate|revived|filtered}, {token, life}...}.
+local forgotten_until = tonumber(redis.call('HGET', k('meta'), 'doubt_until') or '-1') -- links may be missing
 local revives, cursor, value = ARGV[5] == '1', ARGV[6], ARGV[7]
 local outcomes, fresh = {}, 0
 for i = 8, #ARGV, 9 do
@@ -24,7 +25,7 @@ for i = 8, #ARGV, 9 do
   elseif known or (seen and not (revives and given_up)) then
     if revives then redis.call('ZREM', k('polled'), id) end -- its webhook came after all
     outcomes[#outcomes + 1] = 'duplicate'
-  elseif follows and not doubt_about(now) and redis.call('HEXISTS', k('links'), entity) == 0
+  elseif follows and now > forgotten_until and redis.call('HEXISTS', k('links'), entity) == 0
     and redis.call('EXISTS', k('mail:' .. root(entity))) == 0 then
     count('filtered', 1)
     outcomes[#outcomes + 1] = 'filtered'

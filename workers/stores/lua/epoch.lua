@@ -9,6 +9,9 @@
 --   halted_at, halted_from   when it was noticed; from when on acknowledged writes may be missing
 --   doubt_from, doubt_at, doubt_until   letters accepted up to `until` may have been worked on between the
 --     other two, although nothing here says so
+--   rebuilt      when books that had been lost were halted for their rebuilding: nothing is known of comments of
+--     the time before, for ever.  A letter's doubt is then of kind r (in doubt, and comments since ever), after
+--     `until` of kind c (comments only)
 -- The counts jump ahead, so that nobody who remembers less or more sees it a second time.
 local JUMP = 1000000
 -- How far the clocks of two servers may differ.
@@ -39,7 +42,9 @@ end
 local function went_back()
   local m = redis.call('HMGET', k('meta'), 'w', 'alive', 'halted', 'activated')
   local from = math.max(0, tonumber(m[2] or m[4] or '0') - SKEW)
-  halt((m[3] == 'lost' or not (m[1] or m[4])) and 'lost' or 'restored', from)
+  local why = not (m[1] or m[4]) and 'lost' or 'restored'
+  if m[3] == 'lost' or m[3] == 'rebuild' then why = m[3] end
+  halt(why, from)
   put_in_doubt(from)
   redis.call('HSET', k('meta'), 'w', KNOWN + JUMP)
   count('restored', 1)

@@ -175,10 +175,12 @@ local function note(turn, subjects)
   else redis.call('HSET', k('turns'), turn, cjson.encode(subjects)) end
 end
 
--- Whether a letter may have been worked on in a time that the store has forgotten: "from:noticed" in ms.
+-- Whether a letter accepted at a moment may have been worked on in a time that the store has forgotten:
+-- "from:noticed:kind" in ms, see epoch.lua for the kinds.
 local function doubt_about(at)
-  local d = redis.call('HMGET', k('meta'), 'doubt_until', 'doubt_from', 'doubt_at')
-  return d[1] and tonumber(at) <= tonumber(d[1]) and d[2] .. ':' .. d[3]
+  local d = redis.call('HMGET', k('meta'), 'doubt_until', 'doubt_from', 'doubt_at', 'rebuilt')
+  if d[1] and tonumber(at) <= tonumber(d[1]) then return d[2] .. ':' .. d[3] .. ':' .. (d[4] and 'r' or '') end
+  return d[4] and '0:' .. d[4] .. ':c'
 end
 
 -- Which lane to serve: live first, but every 4th claim starts with replay and every 8th with

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from connector.link import Marker
@@ -63,11 +64,11 @@ class Channel:
     def between(self, stamps: list[str], oldest: str, latest: str, *, inclusive: bool) -> list[str]:
         """Return the timestamps inside a window, ascending; "" leaves a side open.
 
-        Timestamps of equal length compare as text, and all that this workspace makes are.
+        They compare as numbers: a time before 2001 has a digit less.
         """
         left, right = (bisect.bisect_left, bisect.bisect_right)
-        start = (left if inclusive else right)(stamps, oldest) if oldest else 0
-        end = (right if inclusive else left)(stamps, latest) if latest else len(stamps)
+        start = (left if inclusive else right)(stamps, Decimal(oldest), key=Decimal) if oldest else 0
+        end = (right if inclusive else left)(stamps, Decimal(latest), key=Decimal) if latest else len(stamps)
         return stamps[start:end]
 
 
