@@ -9,6 +9,7 @@ from connector.event import Event
 from connector.link import effect_key
 from connector.planning import Append, marker_for, target_entity
 from connector.system import Action, Change
+from workers.forgotten import copy_of
 
 if TYPE_CHECKING:
     from workers.attempt import Attempt
@@ -30,7 +31,7 @@ def append(attempt: Attempt, wanted: Append) -> None:
             return
         if not remote:
             if action is Action.DELETE_COMMENT:
-                remote = attempt.copy_of(wanted.earlier, entity)
+                remote = copy_of(attempt, wanted.earlier, entity)
                 if not remote:
                     return
             else:

@@ -10,9 +10,9 @@ from typing import Any, Final
 import orjson
 
 from connector.config import Config, Connector, Mode
-from connector.errors import Ambiguous, RateLimited, Rejected, Scope
+from connector.errors import RateLimited, Rejected, Scope
 from connector.event import Entity, Event, Kind
-from connector.link import EffectKey, Link, Marker, overtaken, told
+from connector.link import Link, Marker, overtaken, told
 from connector.messages import Digest
 from connector.planning import (
     UNFINISHED,
@@ -27,11 +27,12 @@ from connector.planning import (
 )
 from connector.ports import Site
 from connector.rings import based, mirrored, siblings, spend, unspent
-from connector.system import Absent, Action, Change, Shaped, System, Target, Written
+from connector.system import Action, Change, Shaped, System, Target, Written
 from workers.appending import append
 from workers.batch import Batch
 from workers.desk import Desk, Post
 from workers.doubt import Doubt
+from workers.forgotten import found_again
 from workers.overtaken import notice_twin
 from workers.stores.deliveries import Deliveries
 from workers.stores.records import Box, Letter, Settlement, pack_link
@@ -139,7 +140,7 @@ class Attempt:
             now=self.desk.now(),
             digest=self._digest(),
         )
-        if wanted.skip.startswith("filtered") and known.link is None and (link := self._found_again()):
+        if wanted.skip.startswith("filtered") and known.link is None and (link := found_again(self)):
             known = replace(known, link=link)
             wanted = plan(
                 self.connector, event, known, self.desk.tools, instance=self.config.instance, now=self.desk.now()
@@ -151,7 +152,7 @@ class Attempt:
                 self._tell(own)
             return Result("skipped", wanted.skip)
         if self.connector.when.jql and not known.link and not self._matches():
-            if not (link := self._found_again()):
+            if not (link := found_again(self)):
                 return Result("skipped", "filtered: when.jql")
             known = replace(known, link=link)
         self.link = known.link
@@ -181,7 +182,7 @@ class Attempt:
         """Note that this state was told, so that an older one that comes late is known as such."""
         after = told(link, self.event)
         if after != self.links.get(link.source):
-            self._remember(after)
+            self.remember(after)
 
     def _result(self, wanted: Plan) -> Result:
         if self.would:
@@ -311,7 +312,7 @@ class Attempt:
         if wanted.relation:
             self._relate(wanted.relation, target_entity(self.link))
         if self.link.extra.get(UNFINISHED):
-            self._remember(replace(self.link, extra={k: v for k, v in self.link.extra.items() if k != UNFINISHED}))
+            self.remember(replace(self.link, extra={k: v for k, v in self.link.extra.items() if k != UNFINISHED}))
 
     def _bring_fields(self, wanted: Plan, values: Mapping[str, Any]) -> None:
         entity = target_entity(self.link) if self.link else None
@@ -320,7 +321,7 @@ class Attempt:
             self._create(shaped, wanted)
         elif wanted.adopt and not self.letter.fields.get("unsure") and not (self.doubt and self.doubt.of_states):
             if self.connector.mode is not Mode.SHADOW:
-                self._remember(based(self.link, shaped.fields, {}))
+                self.remember(based(self.link, shaped.fields, {}))
         else:
             self._update(self._missing(self.link, shaped), shaped)
 
@@ -341,10 +342,10 @@ class Attempt:
         link = Link.between(self.event.entity, written.entity, extra=extra)
         if not written.fresh:
             # An earlier attempt made it, perhaps of an older state: what it holds is not known.
-            self._remember(based(link, {}, written.kept, self.letter.id))
+            self.remember(based(link, {}, written.kept, self.letter.id))
             self._update(shaped.fields, shaped)
             return
-        self._remember(based(link, {**change.fields, **held}, written.kept, self.letter.id))
+        self.remember(based(link, {**change.fields, **held}, written.kept, self.letter.id))
         if later:
             self._update(later, shaped)
 
@@ -367,7 +368,7 @@ class Attempt:
         change = Change(Action.UPDATE, marker.effect, marker, fields=fields, entity=entity, base=self.link.base)
         written = self.write(change, shaped)
         if written is not None:
-            self._remember(based(_renamed(self.link, written.entity), fields, written.kept, self.letter.id))
+            self.remember(based(_renamed(self.link, written.entity), fields, written.kept, self.letter.id))
 
     def _relate(self, relation: Mapping[str, Any], entity: Entity) -> None:
         marker = marker_for(self.connector, self.event, self.config.instance, Action.RELATE, entity.ref)
@@ -392,46 +393,6 @@ class Attempt:
             shaped = self.target.shape(self.there, self.settings, wanted.wanted, entity)
             self._update(self._missing(self.link, shaped), shaped, sub=entity.ref)
 
-    # --- what the store may have forgotten --------------------------------------------------------------
-    def _found_again(self) -> Link | None:
-        """Look for the target of an event that seems to have none, where its link may be forgotten."""
-        if self.connector.mode is Mode.SHADOW or not self.connector.creates:
-            return None
-        marker = marker_for(self.connector, self.event, self.config.instance, Action.CREATE)
-        found = self._forgotten(Change(Action.CREATE, marker.effect, marker), self.event.data.get("created"))
-        if found is None:
-            return None
-        link = Link.between(self.event.entity, found.entity)
-        self._remember(link)
-        return link
-
-    def copy_of(self, effect: EffectKey, entity: Entity | None) -> str:
-        """Return the native id of a comment's copy that nothing here speaks of; "" where there is none."""
-        if entity is None:
-            return ""
-        marker = Marker(self.config.instance, self.event.entity.connection, effect)
-        found = self._forgotten(
-            Change(Action.COMMENT, effect, marker, entity=entity), (self.event.data.get("comment") or {}).get("created")
-        )
-        return found.remote if found is not None else ""
-
-    def _forgotten(self, change: Change, made: str | None) -> Written | None:
-        """Look for what may have been added in the time that is forgotten; None where there is nothing."""
-        doubt = self.doubt
-        if doubt is None or not doubt.covers(change.action, made):
-            return None
-        try:
-            found = self.target.look_up(self.there, self.settings, change, doubt.begins(change.action))
-        except Ambiguous:
-            return None  # nobody can tell; nothing is added for it either
-        if not isinstance(found, Absent):
-            return found
-        wait = doubt.noticed + self.desk.call + found.settled_in - self.desk.now()
-        if wait > timedelta(0):
-            message = "it may have been written before the store was put back; it is looked for again later"
-            raise RateLimited(message, scope=Scope.ENTITY, retry_after=wait, cause="unknown_outcome", status=None)
-        return None
-
     # --- writing --------------------------------------------------------------------------------------
     def write(self, change: Change, shaped: Shaped | None = None, *, made: str | None = None) -> Written | None:
         """Write one change exactly once; None in shadow mode, where it is only noted.
@@ -441,8 +402,7 @@ class Attempt:
         if self.connector.mode is Mode.SHADOW:
             self.would.append((change, shaped))
             return None
-        doubtful = self.doubt is not None and self.doubt.covers(change.action, made)
-        doubt = self.doubt.as_text(change.action) if self.doubt is not None and doubtful else ""
+        doubt = self.doubt.as_text(change.action, made) if self.doubt is not None else ""
         written, news = self.pen.write(change, doubt=doubt)
         self.losses += written.losses
         if news:
@@ -450,7 +410,8 @@ class Attempt:
             self._audit(change, written, shaped)
         return written
 
-    def _remember(self, link: Link) -> None:
+    def remember(self, link: Link) -> None:
+        """Know a link from here on, and have it settled."""
         self.link = self.links[link.source] = link
         # What a pull request asked for is no pair: the other half must not find it as one.
         record = (link.source, link.target, pack_link(link), ">" not in link.source)

@@ -55,9 +55,9 @@ class Doubt:
             return False
         return made is None or datetime.fromisoformat(made) <= self.noticed + SKEW
 
-    def as_text(self, action: Action) -> str:
-        """Return it as an intent takes it: ``from:noticed`` in ms."""
-        return f"{_ms(self.begins(action))}:{_ms(self.noticed)}"
+    def as_text(self, action: Action, made: str | None) -> str:
+        """Return it as an intent takes it, ``from:noticed`` in ms; "" where it does not apply."""
+        return f"{_ms(self.begins(action))}:{_ms(self.noticed)}" if self.covers(action, made) else ""
 
     def is_young(self, now: datetime) -> bool:
         """Tell whether what was lost may still be coming in again."""

@@ -6,7 +6,7 @@ The protocol (doorbells, slots, turns, fencing) is explained in ``docs/delivery.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +14,11 @@ import orjson
 from redis import Redis
 
 from workers.stores.keys import DAY_MS, DEAD_DAYS, FORMAT, INTENT_DAYS, connector_tag
+from workers.stores.losses import Losses
 from workers.stores.marks import Marks
-from workers.stores.records import Bell, Box, Claim, Intent, Letter, Settlement, UnknownFormat, unpack_link
+from workers.stores.records import Bell, Box, Claim, Intent, Letter, Settlement, UnknownFormat, bells_of, unpack_link
 from workers.stores.scripts import NoScriptError, run, run_all
-from workers.stores.views import Halt, Views
+from workers.stores.views import Views
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Fresh:
     """A poll brings it, and its webhook should too; see `Deliveries.count_missed`."""
 
 
-class Deliveries(Views):
+class Deliveries(Losses, Views):
     """The books of one connector."""
 
     def __init__(
@@ -144,7 +145,7 @@ class Deliveries(Views):
         """Read the answer of ``accept``."""
         writes, outcomes, *bells = answer
         self.marks.saw(self.uid, writes)
-        return Accepted(tuple(one.decode() for one in outcomes), tuple(_bells(bells)), writes)
+        return Accepted(tuple(one.decode() for one in outcomes), tuple(bells_of(bells)), writes)
 
     def begin(self, token: str) -> str:
         """Trade a doorbell's token for a turn; "" when there is nothing to do or no slot."""
@@ -223,12 +224,12 @@ class Deliveries(Views):
 
     def end(self, turn: str) -> Bell | None:
         """End a turn; what it holds goes back; the bell it returns must be rung."""
-        return next(_bells([self._run("end", turn)]), None)
+        return next(bells_of([self._run("end", turn)]), None)
 
     def scan(self) -> tuple[int, int, tuple[Bell, ...]]:
         """Put right what crashes and time left behind: (subjects freed, become due, bells to ring)."""
         freed, due, *bells = self._run("scan", *self.scan_arguments())
-        return freed, due, tuple(_bells(bells))
+        return freed, due, tuple(bells_of(bells))
 
     def scan_arguments(self) -> tuple[Any, ...]:
         """Return the arguments of ``scan``, for a caller that pipelines it."""
@@ -236,7 +237,7 @@ class Deliveries(Views):
 
     def close(self, until: int, why: str) -> Bell | None:
         """Close the connector until ``until`` (ms; 0 opens it)."""
-        return next(_bells([self._run("close", until, why)]), None)
+        return next(bells_of([self._run("close", until, why)]), None)
 
     def hush(self, until: int) -> None:
         """Ring no doorbell until ``until`` (ms): its limits leave no room for more turns than there are."""
@@ -245,22 +246,22 @@ class Deliveries(Views):
     def open_gate(self, gate: str, audit: str = "") -> tuple[int, tuple[Bell, ...]]:
         """Let what is parked behind a gate go on; returns how many subjects that are, some with the next scans."""
         count, *bells = self._run("gate", gate, audit)
-        return count, tuple(_bells(bells))
+        return count, tuple(bells_of(bells))
 
     def bury_held(self, gate: str, audit: str, *, most: int = 200) -> tuple[list[str], tuple[Bell, ...]]:
         """Make dead letters of the first letters behind a gate, oldest first, at most so many; returns their ids."""
         buried, *bells = self._run("bury_held", gate, most, audit)
-        return [one.decode() for one in buried], tuple(_bells(bells))
+        return [one.decode() for one in buried], tuple(bells_of(bells))
 
     def replay(self, ids: Sequence[str], audit: str, *, lane: str = "replay") -> tuple[list[str], tuple[Bell, ...]]:
         """Bring dead letters back to their places; returns those that were dead until now."""
         done, *bells = self._run("replay", lane, audit, *ids)
-        return [one.decode() for one in done], tuple(_bells(bells))
+        return [one.decode() for one in done], tuple(bells_of(bells))
 
     def discard(self, ids: Sequence[str], reason: str, audit: str) -> tuple[list[str], tuple[Bell, ...]]:
         """Give dead letters up; returns those that were dead until now."""
         done, *bells = self._run("discard", reason, audit, *ids)
-        return [one.decode() for one in done], tuple(_bells(bells))
+        return [one.decode() for one in done], tuple(bells_of(bells))
 
     def note(self, audit: str) -> None:
         """Add a row to the audit."""
@@ -282,59 +283,6 @@ class Deliveries(Views):
     def landed_late(self, entity: str, fields: Sequence[str], *, effects: Sequence[str] = ()) -> int:
         """Believe the base of a source entity no more about these fields; count effects that may stand twice, once."""
         return int(self._run("late", entity, orjson.dumps(list(fields)).decode(), *effects))
-
-    # --- a store that went back in time ---------------------------------------------------------------
-    def recovered(self, halt: Halt, doubt_until: int, audit: str) -> tuple[bool, tuple[Bell, ...]]:
-        """Go on after a halt; False where another one was noticed since, or somebody was faster.
-
-        ``doubt_until``: ms; what is accepted until then may have been worked on before.
-        """
-        done, *bells = self._run("recovered", halt.at, doubt_until, audit)
-        return bool(done), tuple(_bells(bells))
-
-    def halt_for_rebuild(self, audit: str) -> Halt:
-        """Let nothing be written while a person has the books rebuilt."""
-        at, since = self._run("halt", audit)
-        return Halt("rebuild", int(at), int(since))
-
-    def keep_recalled(self, things: Mapping[str, str], cursor: Mapping[str, Any]) -> None:
-        """Keep what was found of ours in the target (effect -> entity JSON), and how far that has come."""
-        pipeline = self.client.pipeline(transaction=True)
-        if things:
-            pipeline.hset(self.tag + "recalled", mapping=dict(things))
-        pipeline.hset(self.tag + "cursor", "recall", orjson.dumps(cursor))
-        pipeline.execute()
-
-    def recalled(self, effects: Sequence[str]) -> dict[str, str]:
-        """Return those of the effects that were found in the target, with their entity as JSON."""
-        found = self.client.hmget(self.tag + "recalled", list(effects)) if effects else []
-        return {effect: one.decode() for effect, one in zip(effects, found, strict=True) if one is not None}
-
-    def relink(self, links: Sequence[tuple[str, str, str]], cursor: Mapping[str, Any]) -> int:
-        """Make links anew (source, target, record), and note how far that has come; returns how many were missing."""
-        flat = [part for link in links for part in link]
-        return int(self._run("relink", "retrace", orjson.dumps(cursor), *flat))
-
-    def rebuilt(self, halt: Halt, doubt_from: int, doubt_until: int, audit: str) -> tuple[bool, tuple[Bell, ...]]:
-        """Use the books again; False where they went back once more since.  Times in ms."""
-        done, *bells = self._run("rebuilt", halt.at, doubt_from, doubt_until, audit)
-        return bool(done), tuple(_bells(bells))
-
-    def claim_recovery(self, span: int) -> bool:
-        """Win the right to recover; nobody else does for ``span`` ms, or until it is given back."""
-        return bool(self.client.set(self.tag + "recovering", "1", px=max(1, span), nx=True))
-
-    def give_recovery_back(self) -> None:
-        """Let somebody else try."""
-        self.client.delete(self.tag + "recovering")
-
-    def set_cursor(self, field: str, value: Mapping[str, Any]) -> None:
-        """Write down where to read from."""
-        self.client.hset(self.tag + "cursor", field, orjson.dumps(value))
-
-    def drop_cursor(self, *fields: str) -> None:
-        """Forget where a poll was."""
-        self.client.hdel(self.tag + "cursor", *fields)
 
     # --- marks --------------------------------------------------------------------------------------
     def claim_alerts(self, span: int) -> bool:
@@ -396,13 +344,7 @@ def scan_all(client: Redis, books: Sequence[Deliveries]) -> list[tuple[int, int,
         answers = run_all(client, [("scan", one.tag, (*one.head(), *one.scan_arguments())) for one in books])
     except NoScriptError:
         return [one.scan() for one in books]
-    return [(answer[0], answer[1], tuple(_bells(answer[2:]))) for answer in answers]
-
-
-def _bells(rows: Iterable[Any]) -> Iterator[Bell]:
-    for row in rows:
-        if row:
-            yield Bell(row[0].decode(), int(row[1]))
+    return [(answer[0], answer[1], tuple(bells_of(answer[2:]))) for answer in answers]
 
 
 def _claim(got: Sequence[Any]) -> Claim:

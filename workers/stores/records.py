@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -190,6 +190,13 @@ class Bell:
 
     token: str
     life: int
+
+
+def bells_of(rows: Iterable[Any]) -> Iterator[Bell]:
+    """Read the doorbells at the end of a script's answer."""
+    for row in rows:
+        if row:
+            yield Bell(row[0].decode(), int(row[1]))
 
 
 @dataclass(frozen=True, slots=True)
