@@ -10,7 +10,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from random import Random
 
@@ -47,6 +47,10 @@ def _people(world: World, rnd: Random) -> None:
         world.vendors.open()
 
 
+def _fault(world: World, rnd: Random) -> None:
+    world.arm(rnd.choice(KINDS), rnd.choice(("git", "jira", "jira", "chat")), writes=rnd.random() < 0.7)
+
+
 def _lose_answers(world: World, rnd: Random) -> None:
     world.lost_answers = rnd.randint(1, 3)
 
@@ -71,7 +75,7 @@ MOVES: dict[str, tuple[int, Move]] = {
     "expire": (1, lambda world, _rnd: world.expire()),
     "steal": (2, lambda world, rnd: world.steal(_some(rnd))),
     "jump": (1, lambda world, rnd: world.jump(rnd.choice((-20_000, -2_000, 2_000, 20_000, 50_000)))),
-    "fault": (8, lambda world, rnd: world.arm(rnd.choice(KINDS), rnd.choice(("git", "jira", "jira", "chat")))),
+    "fault": (8, _fault),
     "lost answer": (3, _lose_answers),
     "replay": (1, lambda world, _rnd: world.replay()),
     "reload": (2, lambda world, rnd: world.reload(_some(rnd), _some(rnd))),
@@ -80,15 +84,23 @@ MOVES: dict[str, tuple[int, Move]] = {
 
 
 def play(
-    seed: int, *, moves: int = 60, spoils: Spoils | None = None, told: Callable[[str], None] | None = None
+    seed: int,
+    *,
+    moves: int = 60,
+    spoils: Spoils | None = None,
+    often: Mapping[str, int] | None = None,
+    told: Callable[[str], None] | None = None,
 ) -> World:
-    """Play the history of a seed to its end; raises `Broken`."""
+    """Play the history of a seed to its end; raises `Broken`.
+
+    ``often`` makes moves so many times likelier than they are.
+    """
     rnd = Random(seed)
     town = rnd.choice(("chain", "chain", "ring"))
     lag = rnd.choice((0, 0, 20, 90))
     world = World(rnd.getrandbits(32), town, spoils=spoils, index_lag=timedelta(seconds=lag))
     world.vendors.open()
-    names, weights = list(MOVES), [weight for weight, _ in MOVES.values()]
+    names, weights = list(MOVES), [weight * (often or {}).get(name, 1) for name, (weight, _) in MOVES.items()]
     for name in rnd.choices(names, weights, k=moves):
         if told:
             told(f"{name}: {[(thread.name, thread.where) for _, thread in world.able()]}")

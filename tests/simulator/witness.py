@@ -53,7 +53,7 @@ class Witness:
                 self._settled(tag, own, got)
             case "end":
                 self._let_go(tag, _text(own[0]))
-            case "replay" | "order_step" | "discard":
+            case "replay" | "order_step" if got[0]:
                 self.failures.clear()
             case _:
                 pass

@@ -12,6 +12,7 @@ from random import Random
 from typing import Any, Final
 
 from connector.config import Config
+from connector.ports import Request
 from tests.simulator.process import Process
 from tests.simulator.server import Server
 from tests.simulator.stage import Broken, Thread
@@ -50,6 +51,14 @@ class Spoils:
     scanner: bool = True
 
 
+def _writes(request: Request) -> bool:
+    return request.writes
+
+
+def _any(_request: Request) -> bool:
+    return True
+
+
 class World:
     """``town`` names a configuration of `towns`; ``jira`` are options of Jira's sandbox; ``limits`` ours for it."""
 
@@ -59,6 +68,7 @@ class World:
         self.dice = Random(seed)
         self.town, self.limits = town, limits
         self.ms: float = T0
+        self._expired: float = T0
         self.offset = 0
         """By how many ms the store's clock is wrong."""
         self.pace = Pace(scan=0)
@@ -71,6 +81,7 @@ class World:
         self.lost_answers = 0
         """So many script answers will be lost on their way, and the scripts sent again."""
         self.calm = False
+        self.rounds = 0
         self.born = 0
         for connector in self.config().connectors.values():
             self.outside(connector.name).enter()
@@ -129,8 +140,11 @@ class World:
         self._to(end)
 
     def _to(self, ms: float) -> None:
-        self.server.shift((ms - self.ms) / 1000)
         self.ms = ms
+        if abs(ms - self._expired) >= 50:
+            # Not at each millisecond: looking at every key costs more than most scripts.
+            self.server.shift((ms - self._expired) / 1000)
+            self._expired = ms
 
     def jump(self, ms: int) -> None:
         """Let the store's clock jump, forward or back."""
@@ -195,8 +209,13 @@ class World:
         for _ in range(most):
             able = [one for one in self.able() if not only or one[0] in only]
             if not able:
-                asleep = [] if only else [one.wakes_at for each in self.processes for one in each.stage.threads]
-                if not asleep or not self.calm:
+                asleep = [
+                    thread.wakes_at
+                    for process in self.processes
+                    for thread in process.stage.threads
+                    if process.frozen_until <= self.ms
+                ]
+                if only or not asleep or not self.calm:
                     return
                 self.wait(max(0.0, min(asleep) - self.ms))
                 continue
@@ -258,8 +277,9 @@ class World:
             names = list(process.config.connectors)
             process.poll(names[pick % len(names)])
 
-    def arm(self, kind: str, vendor: str, times: int = 1) -> None:
-        self.vendors.armed.append(Armed(kind, vendor, times))
+    def arm(self, kind: str, vendor: str, times: int = 1, *, writes: bool = False) -> None:
+        """Let the next calls of a vendor go wrong; ``writes``: only those that write."""
+        self.vendors.armed.append(Armed(kind, vendor, times, _writes if writes else _any))
 
     def replay(self) -> None:
         """Bring every dead letter back."""
@@ -283,6 +303,8 @@ class World:
                 raise Broken(f"{name}: the accounts do not add up: {counts}")
             if min(counts.values()) < 0:
                 raise Broken(f"{name}: less than nothing: {counts}")
+        if self.vendors.unruly:
+            raise Broken("a vendor had to refuse us for going faster than it allows")
         self.check_effects()
 
     def check_effects(self) -> None:
@@ -301,7 +323,7 @@ class World:
         self.lost_answers = 0
         for process in self.processes:
             process.frozen_until = 0
-        for wait in (1_000, 60_000, 60_000, *(300_000,) * 4, *(1_800_000,) * 4, *(7_200_000,) * 20):
+        for wait in (5_000, 120_000, *(600_000,) * 6, *(3_600_000,) * 6, *(7_200_000,) * 20):
             before = self.writes()
             self.wait(wait)
             self.round()
@@ -316,9 +338,9 @@ class World:
     def round(self) -> None:
         """Let everything happen once that happens by itself."""
         self.finish()
+        self.rounds += 1
         for name in self.config().connectors:
-            for process in self.processes:
-                process.poll(name)
+            self.processes[self.rounds % len(self.processes)].poll(name)
         self.finish()
         for _ in range(400):
             self.vendors.collect()
