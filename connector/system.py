@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,12 +24,20 @@ from connector.ports import Request, Response, Reveal, Site
 # --- inbound -----------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """A webhook request as it came in; ``headers`` have lower-case names, ``body`` is unparsed."""
+    """A webhook request as it came in; ``headers`` have lower-case names, ``body`` is unparsed.
+
+    ``document`` is what ``body`` says as JSON, where whoever took it in has parsed it already.
+    """
 
     headers: Mapping[str, str]
     body: bytes
     query: Mapping[str, str] = field(default_factory=dict)
     peer: str = ""
+    document: Any = None
+
+    def json(self) -> Any:
+        """Return what the body says as JSON, parsed once; raises ValueError or RecursionError where it is none."""
+        return json.loads(self.body) if self.document is None else self.document
 
 
 class Trust(StrEnum):

@@ -26,7 +26,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qs, parse_qsl
@@ -46,7 +46,7 @@ from workers.inbox import Unavailable
 from workers.logs import is_sensitive, redact
 from workers.outage import Outage
 from workers.replies import Receive, Reply, Scope, Send
-from workers.strictjson import Malformed, NotJson, strict
+from workers.strictjson import Malformed, NotJson, parsed, strict
 
 LARGEST: Final = 25 * MEBIBYTE
 """Bytes that no connection's body may exceed: GitHub's own cap."""
@@ -355,10 +355,10 @@ def _headers(pairs: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def _checked(inbound: Inbound, form: bool) -> Inbound:
-    """Return what systems may parse; raises `Malformed` or `NotJson`."""
+    """Return what systems may read; raises `Malformed` or `NotJson`."""
     if not form:
-        body = strict(inbound.body)
-        return inbound if body is inbound.body else replace(inbound, body=body)
+        body, document = parsed(inbound.body)
+        return Inbound(inbound.headers, body, inbound.query, inbound.peer, document)
     try:
         fields = parse_qs(inbound.body.decode("ascii"), max_num_fields=1000)
     except ValueError as error:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.strictjson import DEEPEST, Malformed, NotJson, strict
+from workers.strictjson import DEEPEST, Malformed, NotJson, parsed, strict
 
 ATTACKS = {
     "a hundred thousand lists": b"[" * 100_000 + b"]" * 100_000,
@@ -107,6 +107,35 @@ JSON = st.recursive(
 def test_every_honest_document_passes_unchanged(document: object, plain: bool) -> None:
     body = json.dumps(document, ensure_ascii=plain).encode()
     assert json.loads(strict(body)) == document
+    kept, read = parsed(body)
+    assert repr(read) == repr(json.loads(kept)), "the document is what json.loads would say, types included"
+
+
+NAMES = st.text(alphabet='a:"\\é', max_size=3)
+SPELT = {":": "\\u003a", "a": "\\u0061"}
+
+
+@given(
+    st.lists(
+        st.tuples(NAMES, st.booleans(), st.sampled_from(['":"', "1", "[]", '{"a" : ":"}', '"\\u003A"'])), max_size=5
+    ),
+    st.integers(0, 3),
+)
+def test_a_name_that_comes_twice_is_refused_however_it_is_spelt(
+    members: list[tuple[str, bool, str]], depth: int
+) -> None:
+    names = [json.dumps(name)[1:-1] for name, _, _ in members]
+    spelt = [
+        "".join(SPELT.get(one, one) for one in name) if odd and "\\" not in name else name
+        for name, (_, odd, _) in zip(names, members, strict=True)
+    ]
+    inner = ",".join(f'"{name}" : {value}' for name, (_, _, value) in zip(spelt, members, strict=True))
+    body = ('[{"x":' * depth + "{" + inner + "}" + "}]" * depth).encode()
+    if len(set(names)) < len(names):
+        with pytest.raises(Malformed, match="two members of one name"):
+            strict(body)
+    else:
+        assert strict(body) is body
 
 
 @given(st.text(alphabet=st.characters(codec=None, categories=None), max_size=30))

@@ -99,17 +99,18 @@ def selects(source: Source, event: Event) -> str:
 
 def _payload(inbound: Inbound) -> dict[str, Any]:
     """Parse the body, JSON or (GitHub's default in its web form) a form with JSON in ``payload``."""
-    body: bytes | str = inbound.body
+    form = inbound.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
     try:
-        if inbound.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-            body = parse_qs(inbound.body.decode(), max_num_fields=8).get("payload", [""])[0]
-        payload = json.loads(body)
+        if form:
+            payload = json.loads(parse_qs(inbound.body.decode(), max_num_fields=8).get("payload", [""])[0])
+        else:
+            payload = inbound.json()
     except (ValueError, RecursionError) as error:
         raise Unreadable("the body is not JSON", cause="not_json") from error
     if not isinstance(payload, dict):
         raise Unreadable("the body is not an object", cause="not_an_object")
     clean: dict[str, Any] = payload
-    if _SURROGATE.search(inbound.body) or isinstance(body, str):
+    if form or (inbound.document is None and _SURROGATE.search(inbound.body)):
         clean = readable(payload)
     return clean
 

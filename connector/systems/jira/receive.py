@@ -103,7 +103,7 @@ def _is_from(peer: str, networks: tuple[str, ...]) -> bool:
 # --- receive -----------------------------------------------------------------------------------------
 def receive(connection: str, settings: JiraConnection, inbound: Inbound, trust: Trust) -> Received:
     """Read a webhook's body into events; raise `Unreadable` where a member that we use is malformed."""
-    body = _document(inbound.body)
+    body = _document(inbound)
     name = text(body, "webhookEvent")
     hint = trust is Trust.HINT
     if name in _COMMENTS:
@@ -125,12 +125,14 @@ def receive(connection: str, settings: JiraConnection, inbound: Inbound, trust: 
     return Received(ignored="the body names no event")
 
 
-def _document(body: bytes) -> Json:
+def _document(inbound: Inbound) -> Json:
+    found = inbound.document
     try:
-        found = json.loads(body, parse_constant=_refuse_constant)
-        if b"\\u" in body:
-            # An escaped half of a surrogate pair is legal JSON and no Unicode: it becomes a question mark.
-            found = json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
+        if found is None:
+            found = json.loads(inbound.body, parse_constant=_refuse_constant)
+            if b"\\u" in inbound.body:
+                # An escaped half of a surrogate pair is legal JSON and no Unicode: it becomes a question mark.
+                found = json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError) as error:
         raise Unreadable("the body is not JSON", cause="malformed:json") from error
     if not isinstance(found, Mapping):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -67,7 +66,7 @@ def receive(connection: str, _settings: Connection, inbound: Inbound, _trust: Tr
     kind = inbound.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in {"application/x-www-form-urlencoded", "multipart/form-data"}:
         return Received(ignored="a slash command or an interaction; only events are used")
-    body = _parsed(inbound.body)
+    body = _parsed(inbound)
     match body.get("type"):
         case "url_verification":
             challenge = body.get("challenge")
@@ -91,9 +90,9 @@ def selects(source: Source, event: Event) -> str:
     return ""
 
 
-def _parsed(body: bytes) -> dict[str, Any]:
+def _parsed(inbound: Inbound) -> dict[str, Any]:
     try:
-        found = readable(json.loads(body))
+        found = inbound.json() if inbound.document is not None else readable(inbound.json())
     except (ValueError, RecursionError) as error:
         raise Unreadable("the body is not JSON", cause="not_json") from error
     if not isinstance(found, dict):
