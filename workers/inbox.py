@@ -1,16 +1,15 @@
 """Bring events into the books of every connector that wants them, durably, before anybody is told.
 
-The receiver goes through `Hall` (asynchronous, many requests share one round trip), the poller and the
-command line through `accept`.  An event that several connectors take is kept as an envelope under its
+The receiver goes through `workers.hall` (asynchronous, many requests share one round trip), the poller and
+the command line through `accept`.  An event that several connectors take is kept as an envelope under its
 connection until the last of them has it; `readmit` repeats what a crash left over.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -21,11 +20,9 @@ from connector.event import Event, Kind
 from connector.mapping import Tools
 from connector.routing import routes
 from connector.system import System
-from workers.stores.client import AsyncStore
 from workers.stores.deliveries import Accepted, Deliveries, Fresh
 from workers.stores.envelopes import Envelopes
 from workers.stores.records import Bell, pack_event
-from workers.stores.scripts import StoreError, run_many
 
 
 class Unavailable(Exception):
@@ -130,137 +127,6 @@ class Inbox:
             self.envelopes.drop(connection, [name])
             count += 1
         return count
-
-
-@dataclass(slots=True)
-class _Request:
-    calls: list[tuple[str, str, tuple[Any, ...]]]
-    books: list[Deliveries]
-    connectors: list[Connector]
-    answer: asyncio.Future[dict[str, Accepted]]
-    envelope: tuple[str, str] | None = None
-
-
-@dataclass(slots=True)
-class Hall:
-    """The asynchronous way in: requests that wait together go to the store together.
-
-    ``budget`` is how long the store may take; past it the source is told to come again.
-    """
-
-    inbox: Inbox
-    client: AsyncStore
-    budget: timedelta = timedelta(seconds=2)
-    most: int = 64
-    full: Callable[[], bool] = bool
-    """Tells whether the store is nearly full: then nothing new is taken, what is there can still leave."""
-    _waiting: list[_Request] = field(default_factory=list)
-    _books: dict[str, Deliveries] = field(default_factory=dict)
-    _wake: asyncio.Event = field(default_factory=asyncio.Event)
-    _writer: asyncio.Task[None] | None = None
-    _closing: bool = False
-
-    async def accept(self, connection: str, events: Sequence[Event]) -> dict[str, Accepted]:
-        """Store events durably; raises `Unavailable` where that is not certain."""
-        if self.full():
-            raise Unavailable("the store is nearly full", timedelta(minutes=1))
-        sorted_ = self.inbox.sort(events)
-        if not sorted_.wanted:
-            return {}
-        request = _Request([], [], [], asyncio.get_running_loop().create_future())
-        try:
-            async with asyncio.timeout(self.budget.total_seconds()):
-                for connector, fresh in sorted_.wanted.values():
-                    books = await self._books_of(connector)
-                    request.calls.append(("accept", books.tag, books.accept_arguments(fresh, revive=True)))
-                    request.books.append(books)
-                    request.connectors.append(connector)
-                if len(request.calls) > 1:
-                    name = await self.inbox.envelopes.keep(self.client, connection, events)
-                    request.envelope = (connection, name)
-                self._waiting.append(request)
-                self._wake.set()
-                if self._writer is None or self._writer.done():
-                    self._writer = asyncio.create_task(self._write())
-                return await request.answer
-        except TimeoutError as error:
-            raise Unavailable("the store does not answer in time") from error
-        except StoreError as error:
-            raise Unavailable(f"the store refused: {error}") from error
-
-    async def _books_of(self, connector: Connector) -> Deliveries:
-        """Open the books of a connector; the first time asks the store, which must not hold up everybody else."""
-        kept = self._books.get(connector.uid)
-        if kept is None or kept.concurrency != connector.concurrency:
-            kept = self._books[connector.uid] = await asyncio.to_thread(self.inbox.deliveries, connector)
-        return kept
-
-    async def keep_unreadable(self, connection: str, body: bytes, headers: Mapping[str, str], why: str) -> str:
-        """Keep a payload that we could not read, raw; raises `Unavailable`."""
-        try:
-            return await asyncio.wait_for(
-                self.inbox.envelopes.keep_unread(self.client, connection, body, headers, why),
-                self.budget.total_seconds(),
-            )
-        except (TimeoutError, StoreError) as error:
-            raise Unavailable(f"the store refused: {error}") from error
-
-    async def ready(self) -> bool:
-        """Tell whether the store answers."""
-        try:
-            await asyncio.wait_for(self.client.ping(), self.budget.total_seconds())
-        except (TimeoutError, StoreError, OSError):
-            return False
-        return True
-
-    async def close(self) -> None:
-        """Finish what waits and let the store go."""
-        if self._writer is not None:
-            # It ends by itself: a cancellation may be swallowed by the client whose answer it waits for.
-            self._closing = True
-            self._wake.set()
-            await asyncio.wait([self._writer], timeout=self.budget.total_seconds())
-            self._writer.cancel()
-        await self.client.aclose()
-
-    async def _write(self) -> None:
-        while not self._closing:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._waiting:
-                batch, self._waiting = self._waiting[: self.most], self._waiting[self.most :]
-                await self._commit(batch)
-
-    async def _commit(self, batch: list[_Request]) -> None:
-        calls = [call for request in batch for call in request.calls]
-        try:
-            answers = await run_many(self.client, calls)
-        except (StoreError, OSError) as error:
-            answers = [StoreError(str(error))] * len(calls)
-        position = 0
-        done: dict[str, list[str]] = {}
-        for request in batch:
-            mine = answers[position : position + len(request.calls)]
-            position += len(request.calls)
-            wrong = next((one for one in mine if isinstance(one, Exception)), None)
-            if wrong is not None:
-                if not request.answer.done():
-                    request.answer.set_exception(StoreError(str(wrong)))
-                continue
-            got = {}
-            for books, connector, answer in zip(request.books, request.connectors, mine, strict=True):
-                got[connector.name] = books.accepted(answer)
-                if got[connector.name].bells:
-                    self.inbox.ring(connector, got[connector.name].bells)
-            if request.envelope:
-                done.setdefault(request.envelope[0], []).append(request.envelope[1])
-            if not request.answer.done():
-                request.answer.set_result(got)
-        for connection, names in done.items():
-            try:
-                await self.inbox.envelopes.dropped(self.client, connection, names)
-            except (StoreError, OSError):
-                continue  # the scanner repeats and then drops it; accepting twice changes nothing
 
 
 def summary(got: Mapping[str, Accepted]) -> bytes:

@@ -10,7 +10,7 @@ import uvloop
 from prometheus_client import REGISTRY
 
 from workers.doors import Door
-from workers.inbox import Hall
+from workers.hall import Hall
 from workers.listener import server
 from workers.receiver import Limits, create_app
 from workers.stores.client import open_async_store

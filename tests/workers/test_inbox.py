@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import timedelta
@@ -14,7 +15,8 @@ from redis.exceptions import ConnectionError as Lost
 
 from connector.event import Event, Kind
 from tests.workers.office import CREATED, NEW, Office, bugs, event
-from workers.inbox import Hall, Unavailable, delivery_id, summary
+from workers.hall import LARGEST_LOT, Hall
+from workers.inbox import Unavailable, delivery_id, summary
 
 
 class Door:
@@ -93,6 +95,66 @@ def test_requests_that_wait_together_go_together_and_none_is_mixed_up() -> None:
 
     run(play())
     assert door.counts("bugs")["accepted"] == door.counts("more")["accepted"] == 60
+
+
+class Counting:
+    """A client that counts the scripts it sends."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner, self.scripts = inner, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def pipeline(self, **more: Any) -> Any:
+        pipeline = self.inner.pipeline(**more)
+        send = pipeline.execute_command
+
+        def counted(*arguments: Any) -> Any:
+            self.scripts += arguments[0] == "EVALSHA"
+            return send(*arguments)
+
+        pipeline.execute_command = counted
+        return pipeline
+
+
+def together(door: Door, events: list[Event]) -> tuple[list[Any], int]:
+    """Let requests of one event each in at once; returns what came of each, and the scripts that it took."""
+
+    async def play() -> tuple[list[Any], int]:
+        await door.hall.accept("git", [event(1, Kind.ISSUE_CREATED, issue=9000)])  # the scripts are known from now on
+        client: Any = Counting(door.client)
+        door.hall.client = client
+        got = await asyncio.gather(*(door.hall.accept("git", [one]) for one in events), return_exceptions=True)
+        await door.hall.close()
+        return list(got), client.scripts
+
+    return run(play())  # type: ignore[no-any-return]  # it returns what it is given
+
+
+def test_requests_that_wait_together_take_one_script_for_each_connector() -> None:
+    door = Door()
+    got, scripts = together(door, [event(1, Kind.ISSUE_CREATED, issue=n) for n in range(100, 140)] + [CREATED, CREATED])
+    assert [one["bugs"].outcomes[0] for one in got] == [*["accepted"] * 41, "duplicate"]
+    assert scripts <= 8, "an envelope each may let a few go ahead"
+
+
+def test_what_is_wrong_with_one_request_sends_no_other_away() -> None:
+    door = Door()
+    spoilt = event(1, Kind.ISSUE_CREATED, issue=3)
+    books = door.office.books(door.office.config.connectors["bugs"])
+    door.office.client.set(f"{books.tag}mail:{spoilt.entity.ref}", "no sorted set")
+    got, _ = together(door, [event(1, Kind.ISSUE_CREATED, issue=n) for n in range(6)])
+    assert [isinstance(one, Unavailable) for one in got] == [False, False, False, True, False, False]
+    assert door.counts("more")["accepted"] == 7
+
+
+def test_large_bodies_go_in_scripts_of_a_bearable_size() -> None:
+    door = Door()
+    texts = [secrets.token_hex(LARGEST_LOT) for _ in range(3)]
+    got, scripts = together(door, [event(1, Kind.ISSUE_CREATED, issue=n, title=text) for n, text in enumerate(texts)])
+    assert {one["bugs"].outcomes for one in got} == {("accepted",)}
+    assert scripts == 6
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["hangs", "refuses"])

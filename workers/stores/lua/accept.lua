@@ -30,6 +30,9 @@ for i = 8, #ARGV, 9 do
     count('filtered', 1)
     outcomes[#outcomes + 1] = 'filtered'
   else
+    -- Into the mailbox first: where that fails, nothing is left that would make its repeat a duplicate.
+    local subject, seq = root(entity), meta('seq')
+    redis.call('ZADD', k('mail:' .. subject), seq, id)
     if given_up then
       count('discarded', -1)
       outcomes[#outcomes + 1] = 'revived'
@@ -38,12 +41,10 @@ for i = 8, #ARGV, 9 do
       if expected then redis.call('ZADD', k('polled'), now, id) end
       outcomes[#outcomes + 1] = 'accepted'
     end
-    local subject = root(entity)
     redis.call('HSET', k('d:' .. id), 'event', event, 'entity', entity, 'subject', subject, 'kind', kind,
-      'lane', lane, 'key', key, 'seq', meta('seq'), 'at', now, 'attempts', '0', 'state', 'waiting')
+      'lane', lane, 'key', key, 'seq', seq, 'at', now, 'attempts', '0', 'state', 'waiting')
     redis.call('SET', k('b:' .. id), body)
     redis.call('SET', k('seen:' .. id), '1', 'PX', life)
-    redis.call('ZADD', k('mail:' .. subject), redis.call('HGET', k('d:' .. id), 'seq'), id)
     count('in_flight', 1)
     wake(subject, lane)
     fresh = fresh + 1
