@@ -26,6 +26,7 @@ MOST: Final = 500_000
 
 _BOM: Final = b"\xef\xbb\xbf"
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"{}[]"))
+_NO_MARKS: Final = bytes(set(range(256)) - set(b"{}[]:"))
 _DIGITS: Final = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else ord(" ") for byte in range(256))
 _LARGE: Final = b"0" * 19
 """Digits in a row from which on a number may need more than 64 bits."""
@@ -57,7 +58,8 @@ def parsed(body: bytes) -> tuple[bytes, Any]:
     would fail later, in a place that cannot answer the sender.
     """
     body = body.removeprefix(_BOM)
-    opened = body.count(b"{") + body.count(b"[")
+    marks = body.translate(None, _NO_MARKS)
+    opened = marks.count(b"{") + marks.count(b"[")
     # A body of fewer bytes cannot hold more values: the common case counts nothing twice.
     if len(body) > MOST and (opened + body.count(b",") > MOST or body.count(b'"') > 4 * MOST):
         raise Malformed("too many values")
@@ -65,22 +67,22 @@ def parsed(body: bytes) -> tuple[bytes, Any]:
         raise Malformed("nested too deeply")
     try:
         document = orjson.loads(body)
-        if _is_plain(body, document):
+        if _is_plain(body, document, marks.count(b":")):
             return body, document
     except orjson.JSONDecodeError:
         pass  # an honest body with half a surrogate pair, too: the slow way tells
     return _slowly(body)
 
 
-def _is_plain(body: bytes, document: Any) -> bool:
+def _is_plain(body: bytes, document: Any, colons: int) -> bool:
     """Tell whether orjson has read all there is: no name twice, no number of more than 64 bits.
 
     Every member that was dropped takes at least its own colon along, and none is added: written again, a colon stays
     a colon, unless it was an escape.
     """
-    if any(colon in body for colon in _COLONS) or _LARGE in body.translate(_DIGITS):
+    if b"\\" in body and any(colon in body for colon in _COLONS):
         return False
-    return body.count(b":") == orjson.dumps(document).count(b":")
+    return _LARGE not in body.translate(_DIGITS) and orjson.dumps(document).count(b":") == colons
 
 
 def _slowly(body: bytes) -> tuple[bytes, Any]:

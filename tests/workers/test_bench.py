@@ -48,7 +48,13 @@ def test_each_update_is_newer_than_the_one_before() -> None:
 
 
 def test_a_payload_is_as_large_as_it_should_be() -> None:
-    assert abs(len(json.dumps(payload(7, size=8192))) - 8192) < 64
+    for size in (1000, 8192):
+        assert abs(len(json.dumps(payload(7, size=size))) - size) < 64
+
+
+def test_a_large_payload_has_as_many_members_as_one_of_jiras() -> None:
+    assert 150 < json.dumps(payload(7, size=8192)).count('": ') < 210
+    assert kinds(payload(7, size=8192)) == [Kind.ISSUE_CREATED]
 
 
 def test_a_request_is_signed() -> None:
