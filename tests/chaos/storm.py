@@ -44,9 +44,10 @@ def say(sentence: str) -> None:
 def storm(ground: Ground, crowd: Crowd, trouble: Trouble, chance: Random, *, seconds: float) -> None:
     """Rage: stormy and quiet stretches in turn, as some races show only when it is quiet."""
     end = time.monotonic() + seconds
+    longest = end + seconds / 2
     act = fault = time.monotonic()
     turn, stormy = time.monotonic() + 10, True
-    while (now := time.monotonic()) < end:
+    while (now := time.monotonic()) < end or (now < longest and not trouble.enough(seconds / 60)):
         if now > turn:
             turn, stormy = now + chance.uniform(5, 12), not stormy
         if now > act:

@@ -35,6 +35,9 @@ WITHIN: Final = (3.2, 4.2)
 CLOCKED: Final = {"kill_worker": 2.3, "restart_store": 11.0}
 """Mean seconds between two of a kind."""
 
+ENOUGH: Final = {"kill_worker": 20, "restart_store": 4}
+"""How many of a kind there must be in a minute: a slow machine rages longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
@@ -60,6 +63,8 @@ class Trouble:
         self._replicas = 0
         self._drawn: dict[str, tuple[int, Callable[[], bool]]] = {
             "freeze_worker": (10, self._freeze_worker),
+            "freeze_receiver": (3, lambda: self._freeze("receive")),
+            "freeze_schedule": (2, lambda: self._freeze("schedule")),
             "kill_receiver": (6, lambda: self._kill("receive")),
             "kill_schedule": (3, lambda: self._kill("schedule")),
             "freeze_store": (4, lambda: self._freeze_server("store")),
@@ -105,6 +110,10 @@ class Trouble:
             names = list(self._drawn)
             kind = self._chance.choices(names, [self._drawn[name][0] for name in names])[0]
             self.done[kind] += self._drawn[kind][1]()
+
+    def enough(self, minutes: float) -> bool:
+        """Tell whether there has been as much of it as a storm of so many minutes must have."""
+        return all(self.done[kind] >= number * minutes for kind, number in ENOUGH.items())
 
     def heal(self) -> None:
         """Undo everything now."""
@@ -169,6 +178,20 @@ class Trouble:
             self._busy.discard(name)
 
         self._in(self._chance.uniform(*FREEZE), thaw)
+        return True
+
+    def _freeze(self, name: str) -> bool:
+        """Freeze a process that writes to no vendor."""
+        if name in self._busy or name not in self.ground.processes:
+            return False
+        self._busy.add(name)
+        self.ground.signal(name, signal.SIGSTOP)
+
+        def thaw() -> None:
+            self.ground.signal(name, signal.SIGCONT)
+            self._busy.discard(name)
+
+        self._in(self._chance.choice((1.0, 3.0, 8.0)), thaw)
         return True
 
     # --- servers ----------------------------------------------------------------------------------------
