@@ -186,7 +186,10 @@ def _polled(one: Connector) -> Polled:
 def tick() -> None:
     """Send the polls that are due; a lost or doubled tick is harmless."""
     desk = process.wiring.desk()
-    _send_poll([one for one in desk.config().connectors.values() if due(desk, one)])
+    try:
+        _send_poll([one for one in desk.config().connectors.values() if due(desk, one)])
+    except (StoreError, OperationalError) as error:
+        log.warning("no poll is sent, the next tick will: %s", error)
 
 
 @app.task(name="alert")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from random import Random
 
 import pytest
 
+from tests.chaos.ground import Ground
 from tests.e2e.town import Town
 
 
@@ -29,3 +31,14 @@ def town(running_town: Town) -> Iterator[Town]:
     for sandbox in running_town.served.sandboxes.values():
         sandbox.faults.on = []
     running_town.no_effect_is_double()
+
+
+@pytest.fixture(scope="session")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """Return what a storm rages over, at rest and small: a proxy on every line, a canary in every credential."""
+
+    class Small(Ground):
+        workers = ("w1",)
+
+    with Small(tmp_path_factory.mktemp("ground") / "home", Random(1)) as running:
+        yield running

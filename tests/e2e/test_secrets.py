@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from pathlib import Path
-from random import Random
 from urllib.parse import quote
 
 import pytest
@@ -18,17 +16,6 @@ from tests.chaos.search import search
 from tests.e2e.town import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
-
-
-@pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    """Return a product of its own, with a canary in every credential and one worker."""
-
-    class Small(Ground):
-        workers = ("w1",)
-
-    with Small(tmp_path_factory.mktemp("secrets") / "home", Random(1)) as running:
-        yield running
 
 
 def spoil(ground: Ground, system: str, fault: Fault) -> None:
