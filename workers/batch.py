@@ -62,19 +62,38 @@ def batch_of(
     if announced := _announced(connector, box, effect):
         return announced
     digests = any(message.digest is not None for message in connector.messages)
-    first = box.letters[0]
+    waiting = _as_they_happened(box.letters)
+    first = waiting[0]
     # Only what may go together is unpacked: a mailbox full of comments must not be read anew for each.
-    near = list(takewhile(lambda one: _beside(first, one) and (digests or one.kind in _STATES), box.letters))
+    near = list(takewhile(lambda one: _beside(first, one) and (digests or one.kind in _STATES), waiting))
     events = [unpack_event(letter.body) for letter in near or [first]]
     span = patience(connector, events[0])
     if span is None:
         count = collapse(connector, events)
-        return Batch(box.letters[:count], _newest(events[:count]), count - 1)
+        return Batch(waiting[:count], _newest(events[:count]), count - 1)
     count = company(connector, events, tools)
     until = first.at + int(span.total_seconds() * 1000)
     full = count < len(near)  # what stands behind it would only wait as well
-    letters = box.letters[:count]
+    letters = waiting[:count]
     return _digest(connector, letters, events[:count], _name(letters), wait=0 if full or until <= now else until)
+
+
+def _as_they_happened(letters: tuple[Letter, ...]) -> tuple[Letter, ...]:
+    """Put what a store has forgotten and taken in again back among what was taken in meanwhile.
+
+    Then the order of acceptance is not that of the events; their times tell it, and within one tick of their source's
+    clock the ids, which grow.
+    """
+    again = [one for one in letters if one.entity == letters[0].entity and one.fields.get("doubt")]
+    if len(again) < 2:
+        return letters
+
+    def happened(letter: Letter) -> tuple[datetime, int, str]:
+        event = unpack_event(letter.body)
+        return event.at, len(event.sub), event.sub
+
+    ordered, places = iter(sorted(again, key=happened)), {one.id for one in again}
+    return tuple(next(ordered) if one.id in places else one for one in letters)
 
 
 def _beside(first: Letter, other: Letter) -> bool:

@@ -103,6 +103,23 @@ def test_what_was_accepted_since_the_copy_and_not_delivered_is_brought_by_the_po
     assert sorted(street.issues()) == ["Accepted and forgotten"]
 
 
+def test_what_comes_in_again_stands_before_what_came_in_meanwhile(street: Street) -> None:
+    new = street.report("New")
+    street.deliver_hooks("git")
+    copy = copied(street)
+    # Within one second: the source's clock does not tell them apart.
+    street.comment(new, "first")
+    street.inbox.accept(street.hooks(), revive=True)
+    put_back(street, copy)
+    street.bells.clear()
+    street.comment(new, "second")
+    street.inbox.accept(street.hooks(), revive=True)
+    street.bells.clear()
+    heal(street)
+    everything_is_there_once(street)
+    assert [("first" in one, "second" in one) for one in comments(street, "New")] == [(True, False), (False, True)]
+
+
 def test_whoever_sees_it_first_stops_all_writing(street: Street) -> None:
     street.report("One")
     street.inbox.accept(street.hooks(), revive=True)
