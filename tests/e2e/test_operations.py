@@ -253,3 +253,36 @@ def test_the_receiver_refuses_what_is_too_large_and_what_is_not_signed(town: Tow
     assert post(b"{}") == 401
     assert post(b"{}", **{"x-hub-signature-256": "sha256=" + "0" * 64}) == 401
     assert town.get(town.receiver_port, "/readyz")[0] == 200
+
+
+def test_dead_letters_are_cared_for_foretold_ordered_and_cancelled(town: Town) -> None:
+    title = town.title("Refused")
+    with town.fault("jira", "status", status=400, method="POST", path=".*/issue"):
+        keys = {f"acme/web#{town.report(title)}" for _ in range(3)}
+        until(
+            lambda: (
+                {one["key"] for one in town.json("dead", "list", "web")} >= keys and not town.counts("web")["in_flight"]
+            )
+        )
+    rows = [one for one in town.json("dead", "list", "web", "--error", "Rejected") if one["key"] in keys]
+    listed = town.connector("dead", "list", "web").stdout
+    group = next(word for word in listed.split() if re.fullmatch("[0-9a-f]{16}", word))
+    cared = town.json("dead", "care", group, "--stage", "acknowledged", "--assignee", "ada")
+    assert (cared["stage"], cared["assignee"]) == ("acknowledged", "ada")
+    assert (
+        "must be a link" in town.connector("dead", "care", group, "--stage", "held", "--incident", "x", code=2).stderr
+    )
+    told = town.json("dead", "replay", "--group", group, "--dry-run")
+    assert told["would_replay"] == len(rows)
+    assert told["connectors"][0]["failing"] == 0
+    (order,) = town.json("dead", "replay", "--group", group, "--rate", "0.1", "--detach", "--reason", "mended")[
+        "orders"
+    ]
+    (known,) = [one for one in town.json("dead", "orders") if one["id"] == order]
+    assert (known["state"], known["reason"], known["total"]) == ("open", "mended", len(rows))
+    town.connector("dead", "cancel", "web", order)
+    assert "no open order" in town.connector("dead", "cancel", "web", order, code=1).stderr
+    left = [one for one in town.json("dead", "list", "web") if one["key"] in keys]
+    assert town.json("dead", "replay", "--group", group) == {"replayed": len(left)}
+    until(lambda: len(town.issues(title)) == 3)
+    town.settled("web")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from connector.config import Connector
+from workers.cli.dead import dead
 from workers.cli.look import actor
-from workers.cli.mend import dead
 from workers.cli.output import USAGE, as_json, console, fail, print_json
 from workers.cli.parts import connector_named, parts, wired
 from workers.desk import Desk

@@ -12,6 +12,7 @@ from workers.desk import Desk
 from workers.flower.face import Face
 from workers.flower.show import STEP, ago, bars, span, when
 from workers.operating import acting
+from workers.operating.budget import budgets
 from workers.operating.held import what_opens
 from workers.operating.pace import MINUTES, Speed, speed
 from workers.operating.standing import Standing, all_standings
@@ -69,9 +70,13 @@ class OneConnector(Face):
     async def get(self, name: str) -> None:
         """Show it."""
         (row,) = await self.ask(look, self.desk, [self.connector_named(name)])
+        left = await self.ask(budgets, self.desk, self.config, row.standing.connections)
+        troubled = await self.ask(self.desk.deliveries(row.connector).troubled, most=5)
         self.render(
             "connector.html",
             row=row,
+            left=left,
+            troubled=troubled,
             now=self.desk.now_ms(),
             operator=self.person.may(Role.OPERATOR, row.connector),
             **SHOWN,

@@ -137,6 +137,14 @@ class Views:
                 if any(value is not None for value in values):
                     yield one, {n: v.decode("utf-8", "replace") for n, v in zip(fields, values, strict=True) if v}
 
+    def troubled(self, *, most: int) -> list[Letter]:
+        """Return deliveries that wait to be tried again and have failed before, those due next first."""
+        pipeline = self.client.pipeline(transaction=False)
+        for subject in self.client.zrange(self.tag + "due", 0, 4 * most - 1):
+            pipeline.zrange(f"{self.tag}mail:{subject.decode()}", 0, 0)
+        first = self._letters(one.decode() for found in pipeline.execute() for one in found)
+        return [letter for letter in first if letter.fields.get("message")][:most]
+
     def waiting(self, *, most: int = 100) -> list[Letter]:
         """Return deliveries in flight, subjects in no particular order."""
         found: list[str] = []
