@@ -28,8 +28,10 @@ from workers.stores.views import Halt
 
 log = logging.getLogger("connector.recovery")
 
-CLAIM: Final = timedelta(minutes=2)
-"""How long one process may be at it before another one tries."""
+CLAIM: Final = timedelta(seconds=10)
+"""How long one process may be at it before another one tries: this, or two calls.
+
+One that is killed meanwhile must not keep writing stopped for long; two at once only read twice."""
 
 PATIENCE: Final = timedelta(minutes=10)
 """How long writing waits for a source that does not answer; later polls bring what it holds."""
@@ -44,7 +46,7 @@ def recover(desk: Desk, inbox: Inbox, connector: Connector) -> bool:
     """Do what it takes; returns whether the connector goes on now.  Raises only what the store raises."""
     books = desk.deliveries(connector)
     halt = books.halt()
-    if halt is None or halt.why != RESTORED or not books.claim_recovery(_ms(CLAIM)):
+    if halt is None or halt.why != RESTORED or not books.claim_recovery(_ms(max(CLAIM, 2 * desk.call))):
         return False
     try:
         return _recover(desk, inbox, connector, halt)
