@@ -58,7 +58,7 @@ name                  type    holds                                             
 ``order:<id>``        hash    one order: state, rate, total, replayed, passed, story      30 d
 ``ordered:<id>``      zset    its letters by sequence                                     until done
 ``recalled``          hash    effect -> entity JSON of what a rebuild found in the target   the rebuild
-``recovering``        string  somebody brings in what a store that went back in time lost   2 min
+``recovering``        string  somebody brings in what a store that went back in time lost   two calls
 ``polling``           string  somebody polls                                              the poll's interval
 ``scanned``           string  when somebody scanned last, in ms                           1 s
 ``cursor``            hash    where a poll resumes (JSON): ``poll``; ``owed`` from when on  for ever
