@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -45,7 +46,11 @@ class Dead:
 
 def group_name(connector: str, error: str, cause: str, wrong: Iterable[str]) -> str:
     """Name the group of a cause, for ever."""
-    text = "\0".join((connector, error, cause, *sorted(wrong)))
+    return _named("\0".join((connector, error, cause, *sorted(wrong))))
+
+
+@lru_cache(maxsize=1024)
+def _named(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

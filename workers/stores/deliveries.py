@@ -6,7 +6,7 @@ The protocol (doorbells, slots, turns, fencing) is explained in ``docs/delivery.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -262,6 +262,19 @@ class Deliveries(Losses, Views):
         """Give dead letters up; returns those that were dead until now."""
         done, *bells = self._run("discard", reason, audit, *ids)
         return [one.decode() for one in done], tuple(bells_of(bells))
+
+    def dead_rows(self, fields: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+        """Yield every dead letter's id and the named fields, newest first; those without a value are left out."""
+        start, page = 0, 1000
+        while rows := self._run("dead_rows", start, start + page - 1, *fields):
+            start += page
+            for name, *values in rows:
+                # A record may have expired a moment ago.
+                if any(value is not None for value in values):
+                    yield (
+                        name.decode(),
+                        {n: v.decode("utf-8", "replace") for n, v in zip(fields, values, strict=True) if v},
+                    )
 
     def note(self, audit: str) -> None:
         """Add a row to the audit."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -123,19 +123,6 @@ class Views:
         """Return dead letters, newest first."""
         ids = self.client.zrevrange(self.tag + "dead", start, start + most - 1)
         return self._letters(one.decode() for one in ids)
-
-    def dead_rows(self, fields: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-        """Yield every dead letter's id and the named fields, newest first; those without a value are left out."""
-        ids = self.client.zrevrange(self.tag + "dead", 0, -1)
-        for start in range(0, len(ids), 2000):
-            page = [one.decode() for one in ids[start : start + 2000]]
-            pipeline = self.client.pipeline(transaction=False)
-            for one in page:
-                pipeline.hmget(f"{self.tag}d:{one}", fields)
-            for one, values in zip(page, pipeline.execute(), strict=True):
-                # A record may have expired a moment ago.
-                if any(value is not None for value in values):
-                    yield one, {n: v.decode("utf-8", "replace") for n, v in zip(fields, values, strict=True) if v}
 
     def troubled(self, *, most: int) -> list[Letter]:
         """Return deliveries that wait to be tried again and have failed before, those due next first."""

@@ -488,7 +488,7 @@ def test_scripts_build_every_key_from_their_one_tag() -> None:
     for name in ("accept", "begin", "claim", "intent", "settle", "end", "scan", "close", "gate", "replay", "discard", "trim",
                  "bury_held",
                  "enter", "missed", "recovered", "halt", "relink", "rebuilt",
-                 "order", "order_step", "order_cancel", "note", "care",
+                 "order", "order_step", "order_cancel", "note", "care", "dead_rows",
                  "take_tokens", "lower_tokens", "fail", "succeed", "close_connection"):  # fmt: skip
         text = re.sub(r"--.*", "", text_of(name))
         assert "KEYS[2]" not in text
