@@ -184,6 +184,10 @@ class Target:
     ``write(site, target, change)``
         Perform the change; one added thing at most, so that an unknown outcome has one look-up.
         Sets are idempotent: an `UPDATE` reads what it must (a status) and does only what is missing.
+    ``create_many(site, target, changes)``
+        Perform up to ``most`` `CREATE` changes with few calls: per change what was written, or the error that
+        it alone would have met.  Raises where the call as a whole was refused, or its outcome is unknown.
+        None where the system has no such call.
     ``look_up(site, target, change, since)``
         After an unknown outcome, find what carries the change's marker.  ``since`` is when the send
         may first have happened.
@@ -199,6 +203,8 @@ class Target:
     write: Callable[[Site, Any, Change], Written]
     look_up: Callable[[Site, Any, Change, datetime], Written | Absent]
     recall: Callable[[Site, Any, Mapping[str, Any]], RecalledPage] | None = None
+    create_many: Callable[[Site, Any, Sequence[Change]], Sequence[Written | ConnectorError]] | None = None
+    most: int = 1
 
 
 class Period(StrEnum):

@@ -376,6 +376,23 @@ class SystemContract:
                 break
         assert found == made
 
+    def test_many_that_are_created_at_once_are_found_like_one(self, here: Bench) -> None:
+        target = self.system.target
+        assert target is not None
+        if target.create_many is None:
+            pytest.skip("it creates one at a time")
+        changes = [self.change(here, word) for word in ("one", "two", "three")]
+        since = here.clock()
+        outcomes = target.create_many(here.site, self.target_settings(), changes)
+        here.clock.move(timedelta(minutes=10))
+        assert len({one.entity.ref for one in outcomes if isinstance(one, Written)}) == len(changes) <= target.most
+        for change, outcome in zip(changes, outcomes, strict=True):
+            assert isinstance(outcome, Written)
+            found = target.look_up(here.site, self.target_settings(), change, since)
+            assert isinstance(found, Written)
+            assert found.entity.ref == outcome.entity.ref
+        assert here.sandbox.ledger.duplicates() == []
+
     def test_a_comment_that_landed_unseen_is_found_again_not_doubled(self, here: Bench) -> None:
         target = self.system.target
         if target is None:

@@ -28,15 +28,17 @@ def call(
     json: Any = None,
     entity: str = "",
     cost: int = 1,
+    reads: bool = False,
 ) -> Any:
     """Send a request below the flavour's REST root and return its JSON, None for an empty answer.
 
     ``entity`` is the issue id of a write: Jira limits writes per issue.  The endpoint classes are the
-    methods, because that is how far Jira's published steady rates differ.
+    methods, because that is how far Jira's published steady rates differ; ``reads`` marks a POST that changes
+    nothing.
     """
     settings: JiraConnection = site.settings
     full = path if path.startswith(settings.flavour.search) else settings.flavour.api + path
-    endpoint = "search" if full == settings.flavour.search else method.lower()
+    endpoint = "search" if reads or full == settings.flavour.search else method.lower()
     request = Request(method, full, query or {}, json=json, endpoint=endpoint, cost=cost, entity=entity)
     response = site.send(request)
     if not response.body.strip():

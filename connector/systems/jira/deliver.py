@@ -38,10 +38,10 @@ def read(site: Site, target: JiraTarget, entity: Entity) -> Mapping[str, Any] | 
     fields = {
         name: compare(known[name], value) if name in known else value for name, value in member(issue, "fields").items()
     }
-    return {"fields": fields | _steps(issue), "data": vocabulary.issue_data(site.settings, issue)}
+    return {"fields": fields | steps_of(issue), "data": vocabulary.issue_data(site.settings, issue)}
 
 
-def _steps(issue: Json) -> dict[str, Any]:
+def steps_of(issue: Json) -> dict[str, Any]:
     """Return status and resolution in the form in which they are wanted."""
     fields = member(issue, "fields")
     return {name: {"name": member(fields, name).get("name")} for name in LATER if isinstance(fields.get(name), Mapping)}
@@ -49,10 +49,10 @@ def _steps(issue: Json) -> dict[str, Any]:
 
 def kept_of(site: Site, entity: Entity) -> tuple[Entity, Mapping[str, Any]]:
     """Read back what a write left: the issue as it is now called, and its vocabulary."""
-    return _told(site, entity, _read_back(site, entity))
+    return _told(site, entity, read_back(site, entity))
 
 
-def _read_back(site: Site, entity: Entity) -> dict[str, Any] | None:
+def read_back(site: Site, entity: Entity) -> dict[str, Any] | None:
     """Read the issue after a write; None where that fails, for the write itself is done.
 
     Whatever the reason: a token that ends in between would else be taken for a refusal of the write,
@@ -76,7 +76,7 @@ def write(site: Site, target: JiraTarget, change: Change) -> Written:
     """Perform a change; see `connector.system.Target`."""
     match change.action:
         case Action.CREATE:
-            return _create(site, target, change)
+            return create(site, target, change)
         case Action.UPDATE:
             return _update(site, target, change)
         case Action.COMMENT:
@@ -89,7 +89,8 @@ def write(site: Site, target: JiraTarget, change: Change) -> Written:
             return _relate(site, change)
 
 
-def _mark(change: Change) -> list[dict[str, Any]]:
+def mark_of(change: Change) -> list[dict[str, Any]]:
+    """Return the properties that carry our mark."""
     return [{"key": PROPERTY, "value": {"marker": str(change.marker)}}]
 
 
@@ -101,21 +102,32 @@ def entity_of(change: Change) -> Entity:
     return change.entity
 
 
-def _create(site: Site, target: JiraTarget, change: Change) -> Written:
+def fields_of(site: Site, target: JiraTarget, change: Change) -> dict[str, Any]:
+    """Return the fields that create an issue; with our mark in the text where this site does not keep properties."""
     kind, screen = create_screen(site, target)
     now = {name: value for name, value in change.fields.items() if name not in LATER and value not in (None, [])}
     fields = {"project": {"key": target.project}, "issuetype": {"id": kind}, **now}
     if mark.kept(site, "issue") is not mark.Kept.PROPERTY and "description" in screen:
         fields["description"] = mark.with_anchor(fields.get("description"), str(change.marker))
-    made = mark.add(site, "issue", "/issue", {"fields": fields}, _mark(change))
+    return fields
+
+
+def create(site: Site, target: JiraTarget, change: Change) -> Written:
+    """Create one issue."""
+    made = mark.add(site, "issue", "/issue", {"fields": fields_of(site, target, change)}, mark_of(change))
     if not isinstance(made, Mapping) or not str(made.get("id", "")).isdigit():
         raise Retryable("the create was answered without the issue's id", sent=True, cause="bad_answer")
     entity = vocabulary.issue_entity(site.connection, site.settings, made)
-    issue = _read_back(site, entity)
+    issue = read_back(site, entity)
     if issue is not None:
         mark.learn(site, "issue", issue.get("properties"))
+    return made_of(site, entity, issue)
+
+
+def made_of(site: Site, entity: Entity, issue: Json | None) -> Written:
+    """Say what a create left, as far as it could be read back."""
     entity, kept = _told(site, entity, issue)
-    return Written(entity, kept=kept, holds=_steps(issue) if issue is not None else {})
+    return Written(entity, kept=kept, holds=steps_of(issue) if issue is not None else {})
 
 
 def _update(site: Site, target: JiraTarget, change: Change) -> Written:
@@ -128,13 +140,13 @@ def _update(site: Site, target: JiraTarget, change: Change) -> Written:
         issue = issue_now(site, entity.id)
         if move(site, target, entity, change.fields, member(issue, "fields")):
             fresh, issue = True, None
-    entity, kept = _told(site, entity, issue or _read_back(site, entity))
+    entity, kept = _told(site, entity, issue or read_back(site, entity))
     return Written(entity, kept=kept, fresh=fresh)
 
 
 def _add_comment(site: Site, target: JiraTarget, change: Change) -> Written:
     entity = entity_of(change)
-    properties = _mark(change)
+    properties = mark_of(change)
     if target.internal_comments:
         # In the same call: a comment that is public for a moment has already been mailed to the customer.
         properties.append({"key": INTERNAL, "value": {"internal": True}})

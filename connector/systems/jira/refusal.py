@@ -39,7 +39,7 @@ def refusal(request: Request, response: Response) -> ConnectorError | None:
         return Unauthorized(
             f"Jira did not accept the credential ({reason}); renew the token", cause="login_failed", status=status
         )
-    if 200 <= status < 300:
+    if 200 <= status < 300 or (status == 400 and request.path.endswith("/issue/bulk") and _tells_each(response)):
         return None
     make = _BY_STATUS.get(status)
     if make is not None:
@@ -53,6 +53,16 @@ def refusal(request: Request, response: Response) -> ConnectorError | None:
             status=status,
         )
     return Rejected(f"Jira refused the request with {status}", cause=str(status), status=status)
+
+
+def _tells_each(response: Response) -> bool:
+    """Tell whether a bulk create that made nothing says of each element why; then that is an answer."""
+    try:
+        found = response.json()
+    except ValueError:
+        return False
+    errors = found.get("errors") if isinstance(found, Mapping) else None
+    return isinstance(errors, list) and any(isinstance(one, Mapping) and "failedElementNumber" in one for one in errors)
 
 
 def _retryable(request: Request, response: Response) -> ConnectorError:

@@ -33,8 +33,8 @@ SERVER_WAIVERS = (
     r"^query: expand is not declared, only \['transitionId'\]",  # the text of that very operation names it
     r"^answer: must be object, not \[",  # lists are typed as their element: fields, statuses, users
     r"^answer(\.issues\[\d+\])?\.fields\.\w+: must be object",  # IssueBean types every field as an object
-    r"^body\.fields\.\w+: must be object",
-    r"^body\.properties\[\d+\]\.value: must be string",  # any JSON, says the guide to entity properties
+    r"^body(\.issueUpdates\[\d+\])?\.fields\.\w+: must be object",
+    r"^body(\.issueUpdates\[\d+\])?\.properties\[\d+\]\.value: must be string",  # any JSON, says the guide to entity properties
     r"^answer(\.\w+\[\d+\])?\.properties(\[\d+\]\.value)?: must be",
     r"status 201 is not declared",  # a remote link that is new
 )
@@ -80,6 +80,10 @@ def worked(flavour: str) -> Bench:
         if not page.more:
             break
     poll.backfill(site, source, {"since": (here.clock() - timedelta(days=1)).isoformat()}, {})
+    assert TARGET.create_many is not None
+    TARGET.create_many(
+        site, WEB, [change(Action.CREATE, fields=now), change(Action.CREATE, fields={"summary": "x" * 300})]
+    )
     SYSTEM.find(site, None, made.key)
     SYSTEM.probe(site)
     return here

@@ -26,6 +26,7 @@ class Rest:
         table: list[tuple[str, str, Handler]] = [
             *Catalog(site).routes(),
             ("POST", r"issue", self._create),
+            ("POST", r"issue/bulk", self._create_many),
             ("GET", issue, self._read),
             ("PUT", issue, self._edit),
             ("DELETE", issue, self._delete),
@@ -49,6 +50,7 @@ class Rest:
                 ("GET", r"search/jql", self._search_tokens),
                 ("POST", r"search/jql", self._search_tokens),
                 ("GET", rf"{issue}/changelog", self._changelog),
+                ("POST", r"issue/bulkfetch", self._read_many),
             ]
         else:
             table += [("GET", r"search", self._search_offsets), ("POST", r"search", self._search_offsets)]
@@ -85,6 +87,38 @@ class Rest:
         return Answer.of(
             201, {"id": issue.id, "key": issue.key, "self": f"{self.site.url}/rest/api/{at.api}/issue/{issue.id}"}
         )
+
+    def _create_many(self, at: At, _match: Any) -> Answer:
+        """Create up to 50; one that is refused does not keep the others from being made."""
+        sent = at.body().get("issueUpdates")
+        if not isinstance(sent, list) or not 1 <= len(sent) <= 50:
+            return errors(400, "The number of issues to create must be between 1 and 50.")
+        made: list[Json] = []
+        failed: list[Json] = []
+        for number, one in enumerate(sent):
+            try:
+                issue = self.actions.create(at.by, one if isinstance(one, dict) else {})
+            except Refused as refused:
+                said = {"errorMessages": refused.messages, "errors": refused.errors}
+                failed.append({"status": refused.status, "elementErrors": said, "failedElementNumber": number})
+            else:
+                where = f"{self.site.url}/rest/api/{at.api}/issue/{issue.id}"
+                made.append({"id": issue.id, "key": issue.key, "self": where})
+        return Answer.of(201 if made else 400, {"issues": made, "errors": failed})
+
+    def _read_many(self, at: At, _match: Any) -> Answer:
+        """Show up to 100 in ascending order of id; what is not there, or may not be seen, is left out."""
+        sent = at.body()
+        names = sent.get("issueIdsOrKeys")
+        if not isinstance(names, list) or not 1 <= len(names) <= 100:
+            return errors(400, "The number of issues to fetch must be between 1 and 100.")
+        found: dict[str, Issue] = {}
+        for name in names:
+            issue = self.site.issue(str(name))
+            if issue is not None and at.who not in self.site.projects[issue.project].hidden_from:
+                found[issue.id] = issue
+        rows = [self.search.shown(at, found[number], sent) for number in sorted(found, key=int)]
+        return Answer.of(200, {"expand": "schema,names", "issueErrors": [], "issues": rows})
 
     def _read(self, at: At, match: Any) -> Answer:
         return Answer.of(200, self.search.shown(at, self._issue(at, match["issue"])))
