@@ -113,12 +113,52 @@ class Attempt:
         self.would: list[tuple[Change, Shaped | None]] = []
         """What shadow mode did not write."""
         self.plan = Plan()
+        self.ready: Plan | Result | None = None
+        self.shaped: Shaped | None = None
+        """What `prepare` came to."""
+        self.begun = False
         self.kept: dict[str, Any] = {}
         self.stamps: dict[str, str] = {}
         """What the other half of a ring left on the source, and which of its writes did."""
 
+    def prepare(self) -> Change | None:
+        """Go as far as can be gone without writing; returns the create that comes next, where one does.
+
+        `deliver` goes on from here.  Raises a `ConnectorError`.
+        """
+        wanted = self.ready = self._planned()
+        if isinstance(wanted, Result) or wanted.named or wanted.wanted is None or self.link is not None:
+            return None
+        if self.connector.mode is Mode.SHADOW or self.doubt is not None:
+            return None
+        self.shaped = self.target.shape(self.there, self.settings, wanted.wanted, None)
+        marker = marker_for(self.connector, self.event, self.config.instance, Action.CREATE)
+        return creation(self.event, self.shaped, marker)
+
+    def go_on(self) -> None:
+        """Take the time for calls anew: others were seen to since `prepare`."""
+        self.until = self.desk.ticks() + self.desk.call.total_seconds()
+        self.there = self.pen.site = self.post(self.connector.target.connection, self.until)
+
     def deliver(self) -> Result:
         """Bring about what the event wants; raises a `ConnectorError` or `writing.Fenced`."""
+        wanted, self.begun = self.ready or self._planned(), True
+        if isinstance(wanted, Result):
+            return wanted
+        if wanted.named:
+            for key in wanted.named:
+                self._refer(key, wanted)
+        else:
+            self._bring_state(wanted)
+            if self.link is not None or self.would:
+                for one in wanted.appends:
+                    append(self, one)
+        if self.link is not None and self.connector.mode is not Mode.SHADOW:
+            self._leave(self.link)
+        return self._result(wanted)
+
+    def _planned(self) -> Plan | Result:
+        """Know the entity and plan, or say why there is nothing to do."""
         known = self._know()
         event = self._read_again(known)
         if event is None:
@@ -131,20 +171,10 @@ class Attempt:
             return Result("skipped", f"filtered: {reason}")
         self.event = event
         known = self._awaited(known)
-        wanted = plan(
-            self.connector,
-            event,
-            known,
-            self.desk.tools,
-            instance=self.config.instance,
-            now=self.desk.now(),
-            digest=self._digest(),
-        )
+        wanted = self._plan(known)
         if wanted.skip.startswith("filtered") and known.link is None and (link := found_again(self)):
             known = replace(known, link=link)
-            wanted = plan(
-                self.connector, event, known, self.desk.tools, instance=self.config.instance, now=self.desk.now()
-            )
+            wanted = self._plan(known)
         self.plan = wanted
         if wanted.skip:
             self._notice_twins()
@@ -156,17 +186,18 @@ class Attempt:
                 return Result("skipped", "filtered: when.jql")
             known = replace(known, link=link)
         self.link = known.link
-        if wanted.named:
-            for key in wanted.named:
-                self._refer(key, wanted)
-        else:
-            self._bring_state(wanted)
-            if self.link is not None or self.would:
-                for one in wanted.appends:
-                    append(self, one)
-        if self.link is not None and self.connector.mode is not Mode.SHADOW:
-            self._leave(self.link)
-        return self._result(wanted)
+        return wanted
+
+    def _plan(self, known: Known) -> Plan:
+        return plan(
+            self.connector,
+            self.event,
+            known,
+            self.desk.tools,
+            instance=self.config.instance,
+            now=self.desk.now(),
+            digest=self._digest(),
+        )
 
     def _notice_twins(self) -> None:
         for other, reverse in siblings(self.config, self.connector):
@@ -316,7 +347,7 @@ class Attempt:
 
     def _bring_fields(self, wanted: Plan, values: Mapping[str, Any]) -> None:
         entity = target_entity(self.link) if self.link else None
-        shaped = self.target.shape(self.there, self.settings, values, entity)
+        shaped = self.shaped or self.target.shape(self.there, self.settings, values, entity)
         if self.link is None:
             self._create(shaped, wanted)
         elif wanted.adopt and not self.letter.fields.get("unsure") and not (self.doubt and self.doubt.of_states):

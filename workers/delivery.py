@@ -15,6 +15,7 @@ from connector.errors import ConnectorError
 from workers.desk import Desk
 from workers.stores.deliveries import Deliveries
 from workers.stores.records import Settlement
+from workers.together import Together, group_of
 from workers.work import Work
 
 log = logging.getLogger("connector.delivery")
@@ -71,24 +72,44 @@ def _drain(desk: Desk, config: Config, connector: Connector, store: Deliveries, 
     over = desk.ticks() + desk.turn.total_seconds()
     claim = store.claim(turn)
     while claim.status == "work":
-        box = claim.boxes[0]
-        work = Work(desk, config, connector, store=store, turn=turn, box=box)
-        what, shut = work.settle()
-        more = not shut and not desk.stopping() and desk.ticks() < over and desk.config() is config
-        more = more and not desk.crowded(connector)
-        answer = store.settle(turn, box.subject, what, claim=1 if more else 0)
-        if answer is None:
-            done.ended = "fenced"
-            work.overtaken()
-            return
-        work.told(what)
-        done.add(what)
-        if shut:
-            _close(desk, connector, store, *shut)
-            done.ended = "closed"
-            return
-        claim = answer
+        works = [Work(desk, config, connector, store=store, turn=turn, box=box) for box in claim.boxes]
+        if len(works) > 1:
+            works = _together(desk, config, connector, works)
+        for place, work in enumerate(works):
+            what, shut = work.settle()
+            more = not shut and not desk.stopping() and desk.ticks() < over and desk.config() is config
+            more = more and not desk.crowded(connector)
+            most = group_of(desk, config, connector) if work.box.lane == "backfill" else 1
+            answer = store.settle(turn, work.box.subject, what, claim=most if more else 0)
+            if answer is None:
+                done.ended = "fenced"
+                for left in works[place:]:
+                    left.overtaken()
+                return
+            work.told(what)
+            done.add(what)
+            if shut:
+                _close(desk, connector, store, *shut)
+                done.ended = "closed"
+                return
+            claim = answer
+            if not more:
+                break  # what is still held goes back when the turn ends
     done.ended = done.ended or claim.status
+
+
+def _together(desk: Desk, config: Config, connector: Connector, works: list[Work]) -> list[Work]:
+    """Let the creates among the works of a backlog go with one call; returns the works in the order to take them."""
+    target = desk.system_of(config, connector.target.connection).target
+    # What cannot be prepared soon goes alone: the lease is not renewed before something is announced.
+    enough = desk.ticks() + desk.call.total_seconds() / 3
+    creates = [(work, create) for work in works if desk.ticks() < enough and (create := work.prepare()) is not None]
+    if target is None or len(creates) < 2:
+        return works
+    site = works[0].calls(connector.target.connection, desk.ticks() + desk.call.total_seconds())
+    together = Together(target, connector.target.settings, site)
+    first = [work for work, (pen, change) in creates if together.add(pen, change)]
+    return [*first, *(work for work in works if work not in first)]
 
 
 def _may_work(desk: Desk, config: Config, connector: Connector, store: Deliveries) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Final
 
 import orjson
@@ -12,6 +14,7 @@ from connector.config import Config, Connector
 from connector.errors import ConnectorError, Retryable, Stale, Unauthorized
 from connector.event import Event, Kind
 from connector.link import Link
+from connector.system import Change
 from workers.attempt import Attempt, Result
 from workers.batch import Batch, batch_of
 from workers.behalf import on_behalf_of
@@ -24,11 +27,13 @@ from workers.overtaken import look_again
 from workers.stores.deliveries import Deliveries
 from workers.stores.records import Box, Letter, Settlement, UnknownFormat
 from workers.stores.scripts import StoreError
-from workers.writing import Fenced, Unsent
+from workers.writing import Fenced, Pen, Unsent
 
 log = logging.getLogger("connector.delivery")
 
 REPLANS: Final = 3
+
+_Ended = tuple[Settlement, tuple[int, str] | None]
 
 
 class Work:
@@ -45,6 +50,8 @@ class Work:
         self.calls = Calls(desk.site)
         self.attempt: Attempt | None = None
         self.result: Result | None = None
+        self._create: Change | None = None
+        self._ended: _Ended | None = None
 
     @property
     def letters(self) -> tuple[Letter, ...]:
@@ -56,14 +63,29 @@ class Work:
         """The letter that speaks for those collapsed into it."""
         return self.batch.letter if self.batch else self.box.letters[0]
 
-    def settle(self) -> tuple[Settlement, tuple[int, str] | None]:
+    def prepare(self) -> tuple[Pen, Change] | None:
+        """Go as far as can be gone without writing; returns the create that comes next, and whose it is.
+
+        None where something else comes next.  `settle` goes on from here.
+        """
+        with self._on_behalf():
+            self._ended = self._stepped(self._prepared)
+        if self._ended is not None or self._create is None or self.attempt is None:
+            return None
+        return self.attempt.pen, self._create
+
+    def settle(self) -> _Ended:
         """Work on the first letters; returns the settlement, and (until, why) to close the connector."""
-        with on_behalf_of(self.connector.uid, weight=self.connector.weight, lane=self.box.lane):
-            what, shut = self._settled()
+        with self._on_behalf():
+            what, shut = self._ended or self._stepped(self._tried) or (self.book, None)
         what.calls = dict(self.calls.made)
         return what, shut
 
-    def _settled(self) -> tuple[Settlement, tuple[int, str] | None]:
+    def _on_behalf(self) -> AbstractContextManager[None]:
+        return on_behalf_of(self.connector.uid, weight=self.connector.weight, lane=self.box.lane)
+
+    def _stepped(self, step: Callable[[Event], Settlement | None]) -> _Ended | None:
+        """Take a step with the batch, and follow what comes of it; None where it is not at its end."""
         for replan in range(REPLANS + 1):
             try:
                 batch = self.batch = self.batch or self._chosen()
@@ -75,7 +97,7 @@ class Work:
                 self.book.next, self.book.delay = "due", batch.wait - self.desk.now_ms()
                 return self.book, None
             try:
-                return self._tried(batch.event), None
+                found = self._judged(batch.event, step)
             except Fenced:
                 # Somebody else has it; an empty settlement will be refused, and nothing is lost.
                 return Settlement(), None
@@ -91,14 +113,17 @@ class Work:
             except Exception as error:  # the one place: a bug of ours must not stop a worker
                 log.exception("a bug while delivering %s", self.letter.id)
                 return self._failed(_bug(error), batch.event, bug=traceback.format_exc(limit=20))
+            else:
+                return None if found is None else (found, None)
         return self.book, None  # a digest was found unsent over and over: back into its lane
 
     def _chosen(self) -> Batch:
         return batch_of(self.connector, self.box, self.desk.tools, effect=self.store.effect, now=self.desk.now_ms())
 
-    def _tried(self, event: Event) -> Settlement:
+    def _judged(self, event: Event, step: Callable[[Event], Settlement | None]) -> Settlement | None:
+        """Take a step; a refusal of the credential itself is told apart from one of this delivery."""
         try:
-            return self._deliver(event)
+            return step(event)
         except ConnectorError as error:
             connection = error.connection or self.connector.target.connection
             refused = outcome_of(error).step is Step.BURY and error.status in {403, 404}
@@ -109,9 +134,12 @@ class Work:
                 raise paused from error
             raise
 
-    def _deliver(self, event: Event) -> Settlement:
+    def _prepared(self, event: Event) -> None:
+        self._create = self._attempt(event).prepare()
+
+    def _attempt(self, event: Event) -> Attempt:
         self.calls.begin()
-        self.attempt = attempt = Attempt(
+        self.attempt = Attempt(
             desk=self.desk,
             config=self.config,
             connector=self.connector,
@@ -126,6 +154,14 @@ class Work:
             post=self.calls,
             doubt=next((found for one in self.letters if (found := one.fields.get("doubt"))), ""),
         )
+        return self.attempt
+
+    def _tried(self, event: Event) -> Settlement:
+        attempt = self.attempt
+        if attempt is None or attempt.ready is None or attempt.begun:
+            attempt = self._attempt(event)
+        else:
+            attempt.go_on()
         self.result = attempt.deliver()
         for letter in self.letters:
             reason = self.result.reason[:300] if letter is self.letter else f"merged into {self.letter.id}"
@@ -158,9 +194,7 @@ class Work:
         self.desk.proven[connection] = self.desk.ticks() + self.desk.probe.total_seconds()
         return False
 
-    def _failed(
-        self, error: ConnectorError, event: Event, *, bug: str = ""
-    ) -> tuple[Settlement, tuple[int, str] | None]:
+    def _failed(self, error: ConnectorError, event: Event, *, bug: str = "") -> _Ended:
         failure = Failure(
             desk=self.desk,
             config=self.config,

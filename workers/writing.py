@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -37,6 +37,19 @@ class Unsent(Exception):
     """A digest that was announced was never sent, and some of its letters are elsewhere: the rest is combined anew."""
 
 
+class Together(Protocol):
+    """Changes of several deliveries that go with one call; see `workers.together`."""
+
+    def outcome(self, change: Change, /) -> Written | ConnectorError | None:
+        """Return what became of a change; None for one that is not among them, or was not sent."""
+        ...
+
+
+def is_unknown(error: ConnectorError) -> bool:
+    """Tell whether what was sent may have been done although it failed."""
+    return isinstance(error, Retryable) and error.sent
+
+
 @dataclass(slots=True)
 class Pen:
     """Writes the changes of one delivery; what is to be settled gathers in ``book``.
@@ -55,6 +68,8 @@ class Pen:
     budget: timedelta
     book: Settlement
     batch: Batch | None = None
+    together: Together | None = None
+    """Sends what this and others announced with one call."""
     sent: list[Change] = field(default_factory=list)
     """What may have left and is not in the books yet."""
 
@@ -65,6 +80,8 @@ class Pen:
         Raises `Fenced`, `Unsent` or a `ConnectorError`.
         """
         self._keep()
+        if self.together is not None and (outcome := self.together.outcome(change)) is not None:
+            return self._of_many(change, outcome), True
         intent = self._announce(change, resend=False, doubt=doubt if change.action in ADDS else "")
         if intent.answer == "done" and change.action is not Action.UPDATE:
             return _remembered(intent), False
@@ -81,6 +98,29 @@ class Pen:
             return self._done(change, self._send(change)), True
         written = self._send(change)
         return self._done(change, written), written.fresh
+
+    # --- one of many ----------------------------------------------------------------------------------------
+    def announce(self, change: Change) -> bool:
+        """Announce a change that is sent together with others; False where an earlier send must be seen to first."""
+        self._keep()
+        return self._announce(change, resend=False).answer == "go"
+
+    def record(self, change: Change, written: Written) -> None:
+        """Write down what was done of many before anything else is done; raises `Fenced`."""
+        self._done(change, written)
+        self._keep()
+
+    def withdraw(self, change: Change) -> None:
+        """Write down that a change was not sent after all; raises `Fenced`."""
+        self.book.forget.append(change.effect)
+        self._keep()
+
+    def _of_many(self, change: Change, outcome: Written | ConnectorError) -> Written:
+        if not isinstance(outcome, ConnectorError):
+            return outcome
+        if not is_unknown(outcome):
+            self.book.forget.append(change.effect)
+        raise outcome
 
     def _announce(self, change: Change, *, resend: bool, doubt: str = "") -> Intent:
         intent = self.store.intend(
@@ -122,8 +162,7 @@ class Pen:
         except ConnectorError as error:
             # A refusal is an answer: the target did not do it.  But where a write was taken and only a
             # read after it fails, the thing may be there: it is looked up, not added again.
-            unknown = (isinstance(error, Retryable) and error.sent) or (answered and change.action in ADDS)
-            if not unknown:
+            if not (is_unknown(error) or (answered and change.action in ADDS)):
                 self.sent.remove(change)
                 self.book.forget.append(change.effect)
             raise

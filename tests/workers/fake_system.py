@@ -6,7 +6,7 @@ ledger says what really happened.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -75,6 +75,9 @@ class Fake:
         """What a create leaves in fields that it cannot carry, by the way it says so."""
         self.lag = timedelta(0)
         self.has_look_up = True
+        self.many = 1
+        """How many it creates with one call; `sizes` are those of the calls that were made."""
+        self.sizes: list[int] = []
         self.refuses: ConnectorError | None = None
         """What a probe of the credential raises."""
         self.probes = 0
@@ -126,6 +129,17 @@ class Fake:
         about = change.entity.key if change.entity else str(change.fields.get("Summary", ""))
         written: Written = self._call(change.action.value, about, lambda: self._apply(change))
         return written
+
+    def create_many(self, site: Site, target: Any, changes: Sequence[Change]) -> list[Written | ConnectorError]:
+        def one(change: Change) -> Written | ConnectorError:
+            try:
+                return self.write(site, target, change)
+            except ConnectorError as error:
+                return error
+
+        self.sizes.append(len(changes))
+        many: list[Written | ConnectorError] = self._call("create_many", "", lambda: [one(each) for each in changes])
+        return many
 
     def look_up(self, _site: Site, _target: Any, change: Change, _since: datetime) -> Written | Absent:
         def run() -> Written | Absent:
@@ -230,7 +244,15 @@ class Fake:
             selects=lambda _source, _event: "",
             complete=self.complete,
             find=self.find,
-            target=Target(self.shape, self.text, self.read, self.write, self.look_up),
+            target=Target(
+                self.shape,
+                self.text,
+                self.read,
+                self.write,
+                self.look_up,
+                create_many=self.create_many if self.many > 1 else None,
+                most=self.many,
+            ),
             **more,
         )
 

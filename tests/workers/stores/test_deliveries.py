@@ -16,7 +16,7 @@ from workers.stores.connections import Bucket, Connections
 from workers.stores.deliveries import Deliveries, Pace, scan_all
 from workers.stores.keys import DAY_MS, DEAD_DAYS, FORMAT, connection_tag, connector_tag, tag_of
 from workers.stores.orders import give
-from workers.stores.records import Box, Settlement, UnknownFormat
+from workers.stores.records import Box, Claim, Settlement, UnknownFormat
 from workers.stores.scripts import text_of
 
 MAIL = "git:issue:1"
@@ -141,6 +141,25 @@ def test_live_goes_first_and_nothing_starves(redis_client: Redis, ticker: Ticker
     assert order[0] == "live"
     assert order[:16].count("live") == 12
     assert {"replay", "backfill"} <= set(order[:8])
+
+
+def test_a_group_is_of_the_backlog_alone_and_only_while_nothing_else_waits(store: Deliveries) -> None:
+    got = store.accept(
+        [
+            *(letter(n, f"git:issue:{n}", lane="backfill") for n in range(5)),
+            *(letter(n, f"git:issue:{n}") for n in range(10, 19)),
+        ]
+    )
+    turn = store.begin(got.bells[0].token)
+    groups: list[list[str]] = []
+    claim: Claim | None = store.claim(turn, subjects=20)
+    while claim is not None and claim.boxes:
+        groups.append([box.lane for box in claim.boxes])
+        for box in claim.boxes:
+            what = Settlement(settle=[(one.id, "delivered", "") for one in box.letters])
+            claim = store.settle(turn, box.subject, what, claim=20)
+    assert groups == [*[["live"]] * 7, ["backfill"], ["live"], ["live"], ["backfill"] * 4]
+    adds_up(store, delivered=14, in_flight=0)
 
 
 def test_a_live_event_lifts_its_mailbox(store: Deliveries) -> None:

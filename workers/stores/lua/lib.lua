@@ -196,6 +196,23 @@ local function pop()
   end
 end
 
+-- A backlog is served in groups: more than one subject at once, but only of the backfill lane, only while
+-- nothing waits in the other lanes, and none that a worker has died of (its death would be theirs, too).
+local function goes_in_groups(subject, lane)
+  if lane ~= 'backfill' or redis.call('ZCARD', k('ready:live')) + redis.call('ZCARD', k('ready:replay')) > 0 then
+    return false
+  end
+  local first = redis.call('ZRANGE', k('mail:' .. subject), 0, 0)[1]
+  return not first or tonumber(redis.call('HGET', k('d:' .. first), 'crashes') or '0') == 0
+end
+
+local function pop_another()
+  local subject = redis.call('ZRANGE', k('ready:backfill'), 0, 0)[1]
+  if not subject or not goes_in_groups(subject, 'backfill') then return nil end
+  redis.call('ZREM', k('ready:backfill'), subject)
+  return subject, 'backfill'
+end
+
 -- Move up to `most` ready subjects into the turn; gives the slot back in the same script that sees
 -- the lanes empty or the connector closed (as two steps it loses wake-ups).
 -- Returns {status, open_at, {subject, lane, {id, field, value..., body}...}...}.
@@ -208,8 +225,10 @@ local function take(turn, most, letters)
   end
   local got, held = {'work', 0}, {}
   while #held < most do
-    local subject, lane = pop()
+    local subject, lane
+    if #held == 0 then subject, lane = pop() else subject, lane = pop_another() end
     if not subject then break end
+    if not goes_in_groups(subject, lane) then most = 1 end
     local ids = redis.call('ZRANGE', k('mail:' .. subject), 0, letters - 1)
     if #ids == 0 then
       redis.call('HDEL', k('own'), subject)
