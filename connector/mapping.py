@@ -10,6 +10,7 @@ that a person mends a mapping once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -20,7 +21,7 @@ from connector.event import Event, Text
 from connector.expression import MISSING, Read, compile_condition, compile_read
 from connector.lookup import Known, Left, Part, Run, looking_up, looking_up_people, taking_first
 
-__all__ = ["MISSING", "NAMES", "Mapped", "Render", "Rule", "Step", "apply", "compile_rules", "view"]
+__all__ = ["MISSING", "NAMES", "Mapped", "Render", "Rule", "Step", "apply", "compile_rules", "spoken_of", "view"]
 
 NAMES: Final = frozenset(
     {
@@ -31,6 +32,8 @@ NAMES: Final = frozenset(
     }
 )
 """What expressions and templates may speak of: the vocabulary of `connector.event` and what `view` adds."""
+
+_WORD: Final = re.compile(r"[a-z_]+")
 
 Render = Callable[[str, Mapping[str, Any]], Any]
 """Renders a template over a view into a `Text`; raises `Rejected`."""
@@ -98,6 +101,25 @@ class Tools:
     apply: Callable[[tuple[Rule, ...], Mapping[str, Any]], Mapped]
     render: Callable[[str, Mapping[str, Any]], Text]
     holds: Callable[[str, Mapping[str, Any]], bool]
+
+
+def spoken_of(rules: Iterable[Rule], names: Iterable[str]) -> frozenset[str]:
+    """Return the target fields whose rules read one of ``names``, or what is told of it besides.
+
+    ``state_category`` and ``state_reason`` are told of ``state``.  Judged by the words of a rule, so rather
+    one too many than one too few.
+    """
+    changed = tuple(names)
+    found = set()
+    for rule in rules:
+        words = _WORD.findall(f"{rule.path} {rule.template} {rule.when}")
+        if any(
+            word == name or word.startswith(f"{name}_") or name.startswith(f"{word}_")
+            for word in words
+            for name in changed
+        ):
+            found.add(rule.target)
+    return frozenset(found)
 
 
 def view(event: Event, **more: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import re2
 from connector.config import Audience, Connector
 from connector.event import Entity, Event, Kind, Text
 from connector.link import EffectKey, Link, Marker, effect_key
-from connector.mapping import Mapped, Tools
+from connector.mapping import Mapped, Tools, spoken_of
 from connector.messages import UPDATES, Digest, digested, expired, messages_for
 from connector.rings import echoes
 from connector.system import Action, Change, Shaped
@@ -47,14 +47,16 @@ class Plan:
 
     ``skip`` is the reason why nothing is to be done.  ``wanted`` are the target's field values by the
     names the user wrote, None when the state is not touched.  ``adopt`` means the target already
-    holds them (our own write coming back): only the base moves.  ``named`` are keys of target
-    entities that a pull request names.
+    holds some of them (our own write coming back): of those, which ``echoed`` names, only the base moves;
+    the others may hold what a person changed just before.  ``named`` are keys of target entities that a
+    pull request names.
     """
 
     skip: str = ""
     wanted: Mapping[str, Any] | None = None
     create: bool = False
     adopt: bool = False
+    echoed: frozenset[str] = frozenset()
     appends: tuple[Append, ...] = ()
     named: tuple[str, ...] = ()
     relation: Mapping[str, Any] = field(default_factory=dict)
@@ -150,6 +152,7 @@ def plan(
         wanted=mapped.values if mapped is not None else None,
         create=known.link is None,
         adopt=echo,
+        echoed=spoken_of(connector.mapping, event.change) if echo else frozenset(),
         appends=appends,
         relation=relation_of(event) if connector.relates and _unfinished(known.link) else {},
         absent=mapped.absent if mapped is not None else {},

@@ -351,10 +351,20 @@ class Attempt:
         if self.link is None:
             self._create(shaped, wanted)
         elif wanted.adopt and not self.letter.fields.get("unsure") and not (self.doubt and self.doubt.of_states):
-            if self.connector.mode is not Mode.SHADOW:
-                self.remember(based(self.link, shaped.fields, {}))
+            self._adopt(self.link, shaped, wanted.echoed)
         else:
             self._update(self._missing(self.link, shaped), shaped)
+
+    def _adopt(self, link: Link, shaped: Shaped, echoed: frozenset[str]) -> None:
+        """Let the base move for what came back; bring what else the event tells, if it differs from the base."""
+        news = {
+            name: value
+            for name, value in self._missing(link, shaped).items()
+            if shaped.names.get(name, name) not in echoed and name in link.base
+        }
+        if self.connector.mode is not Mode.SHADOW:
+            self.remember(based(link, {name: value for name, value in shaped.fields.items() if name not in news}, {}))
+        self._update(news, shaped)
 
     def _create(self, shaped: Shaped, wanted: Plan) -> None:
         marker = marker_for(self.connector, self.event, self.config.instance, Action.CREATE)

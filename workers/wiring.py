@@ -21,6 +21,7 @@ from connector.registry import SYSTEMS
 from connector.system import System
 from workers import epoch
 from workers.addresses import Guard
+from workers.clock import StoreClock
 from workers.configuration import Source
 from workers.desk import Desk
 from workers.epoch import Epoch
@@ -28,7 +29,7 @@ from workers.holding import Holding
 from workers.inbox import Inbox
 from workers.limits import Limiter
 from workers.settings import Settings
-from workers.stores.client import open_store
+from workers.stores.client import open_store, time_of
 from workers.stores.connections import Connections
 from workers.stores.deliveries import Deliveries, Pace
 from workers.stores.envelopes import Envelopes
@@ -105,6 +106,7 @@ class Wiring:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _threads: Threads | None = None
     _store: Any = None
+    _clock: Callable[[], datetime] | None = None
     _desk: Desk | None = None
     _inbox: Inbox | None = None
 
@@ -125,6 +127,14 @@ class Wiring:
         if self._store is None and self.store_url:
             self._store = open_store(self.store_url, connections=self.settings.worker_threads + 8)
         return self._store
+
+    @property
+    def clock(self) -> Callable[[], datetime]:
+        """The time by the store's clock; our own in a process without servers."""
+        if self._clock is None:
+            store = self.store
+            self._clock = StoreClock(lambda: time_of(store), time.monotonic, _wall) if store is not None else _wall
+        return self._clock
 
     @property
     def epoch(self) -> Epoch:
@@ -196,7 +206,7 @@ class Wiring:
             connection,
             line.connection.settings,
             send,
-            lambda: datetime.now(UTC),
+            self.clock,
             instance=self.config.instance,
             memory=line.memory,
         )
@@ -248,7 +258,7 @@ class Wiring:
                 site=self.site,
                 ring=self.ring,
                 record=AuditFile(self.settings.home / ".connector" / AUDIT_FILE),
-                now=lambda: datetime.now(UTC),
+                now=self.clock,
                 ticks=time.monotonic,
                 jitter=random.random,
                 stopping=self.stopping,
@@ -294,6 +304,10 @@ class AuditFile:
                     file.write(line)
         except OSError as error:
             log.error("the audit file cannot be written: %s (the store keeps the last rows)", error)  # noqa: TRY400 - the traceback says nothing more
+
+
+def _wall() -> datetime:
+    return datetime.now(UTC)
 
 
 def _holding(settings: Settings) -> Holding:

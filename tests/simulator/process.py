@@ -16,6 +16,7 @@ from tests.simulator.stage import Own, Stage
 from tests.simulator.towns import SECRETS
 from tests.simulator.vendors import Waiting
 from tests.systems.direct import reveals
+from workers.clock import StoreClock
 from workers.delivery import run_turn
 from workers.desk import Desk
 from workers.inbox import Inbox
@@ -46,6 +47,7 @@ class Process:
         self.stage = Stage()
         self.frozen_until = 0.0
         self.wire = Wire(world.server, self.stage, world.witness.saw, twice=world.twice)
+        self.now = StoreClock(self.read_clock, self.ticks, self.wall)
         self._books: dict[tuple[str, int, bool], Deliveries] = {}
         self._limiters: dict[str, Limiter] = {}
         self._memories: dict[str, Remembered] = {}
@@ -72,8 +74,14 @@ class Process:
         )
 
     # --- the doors ----------------------------------------------------------------------------------------
-    def now(self) -> datetime:
+    def wall(self) -> datetime:
         return datetime.fromtimestamp((self.world.ms + self.skew) / 1000, UTC)
+
+    def read_clock(self) -> int:
+        self.stage.pause("time<")
+        told = self.world.store_ms()
+        self.stage.pause("time>")
+        return told
 
     def ticks(self) -> float:
         return self.world.ms / 1000

@@ -7,6 +7,7 @@ import pytest
 from connector.errors import Retryable
 from connector.event import Entity, Event, Kind
 from connector.link import Marker, effect_key
+from connector.mapping import Rule
 from tests.workers.fake_system import Item
 from tests.workers.office import CREATED, Office, back, bugs, comment, event
 
@@ -36,6 +37,38 @@ def test_our_own_change_coming_back_moves_the_base_only(ring: Office) -> None:
     link = ring.books(ring.config.connectors["back"]).link("jira:issue:1")
     assert link is not None
     assert link.base == {"title": "Broken", "state": "closed"}
+
+
+def test_a_persons_edit_that_an_echo_follows_is_brought_over(ring: Office) -> None:
+    ring.accept(jira(2, state="closed"))
+    ring.work()
+    edited = event(3, title="Renamed", state="open", change={"title": "Renamed"})
+    ring.accept(edited, event(4, title="Renamed", change={"state": "closed"}))  # the echo, which speaks for both
+    ring.work()
+    item = ring.jira.items["1"]
+    assert item.fields["Summary"] == "Renamed"
+    assert ring.outcome()[0] == "delivered"
+
+
+def test_an_edit_that_only_an_echo_tells_of_is_brought_over(ring: Office) -> None:
+    ring.accept(jira(2, state="closed"))
+    ring.work()
+    ring.accept(event(4, title="Renamed", change={"state": "closed"}))
+    ring.work()
+    assert ring.jira.items["1"].fields["Summary"] == "Renamed"
+
+
+def test_an_echo_writes_nothing_over_what_its_mapping_cannot_tell_apart(ring: Office) -> None:
+    # In progress there is open here; that it comes back as open must not move it.
+    table = {"open": "todo", "closed": "done"}
+    ring.change("bugs", mapping=(Rule("Summary", path="title"), Rule("Status", path="state", table=table)))
+    ring.change("back", mapping=(Rule("title", path="title"), Rule("state", path="state", table={"busy": "open"})))
+    ring.accept(jira(2, state="busy"))
+    ring.work()
+    before = ring.did()
+    ring.accept(event(4, title="Broken", change={"state": "open"}))
+    ring.work()
+    assert ring.did() == before
 
 
 def test_a_change_by_a_person_goes_back(ring: Office) -> None:

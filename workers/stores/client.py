@@ -106,3 +106,9 @@ def open_async_store(url: str, *, wait: float = 2.0, connections: int = 8) -> As
         retry=AsyncRetry(ConstantBackoff(0.05), 1, supported_errors=(Lost,)),
     )
     return AsyncRedis(connection_pool=pool)
+
+
+def time_of(client: Any) -> int:
+    """Return the server's time in ms."""
+    seconds, micros = client.time()
+    return int(seconds) * 1000 + int(micros) // 1000
