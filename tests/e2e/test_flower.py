@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import json
 import re
 import urllib.error
@@ -291,6 +293,24 @@ def test_a_pasted_event_is_tried_and_a_bad_one_is_refused_with_a_sentence(town: 
         assert answer.status == 200
         assert 'class="jc-bad"' in answer.text, what
     assert {name: len(one.ledger.effects) for name, one in town.served.sandboxes.items()} == before
+
+
+def test_a_payload_that_could_not_be_read_is_seen_by_admins_and_read_again(town: Town, port: int) -> None:
+    body = b'{"webhookEvent": "jira:issue_updated", "issue": 7}'
+    signature = "sha256=" + hmac.new(town.secret.encode(), body, hashlib.sha256).hexdigest()
+    sent = Browser(town.receiver_port).ask(
+        "/hooks/jira", body, **{"Content-Type": "application/json", "X-Hub-Signature": signature}
+    )
+    assert sent.status == 202, sent.text
+    ada, bob = person(port, "ada"), person(port, "bob")
+    assert bob.ask("/dead-letters/unread").status == 403
+    page = ada.ask("/dead-letters/unread").text
+    assert "issue_updated" in page
+    assert ada.send("/dead-letters/unread", do="reread").status == 303
+    assert "still cannot" in ada.ask("/dead-letters/unread").text or "Give it up" in page
+    for name in set(re.findall(r'name="id" value="([^"]+)"', ada.ask("/dead-letters/unread").text)):
+        assert ada.send("/dead-letters/unread", do="drop", connection="jira", id=name).status == 303
+    assert "Every payload could be read" in ada.ask("/dead-letters/unread").text
 
 
 def test_the_audit_is_exported_by_admins_and_that_is_audited(town: Town, port: int) -> None:

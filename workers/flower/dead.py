@@ -85,6 +85,7 @@ class DeadLetters(Face):
             care={one.name: told(cares, one) for one in groups},
             held=await self.ask(held, self.desk, self.connectors()),
             stages=list(Stage),
+            admin=self.person.may(Role.ADMIN),
             letters=found[(page - 1) * PAGE : page * PAGE],
             total=len(found),
             page=page,

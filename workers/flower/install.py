@@ -15,7 +15,8 @@ import tornado.web
 
 from connector.config import Connector
 from workers.desk import Desk
-from workers.flower import api, audit, connectors, dead, mappings, orders, why
+from workers.flower import api, audit, connectors, dead, mappings, orders, strange, why
+from workers.inbox import Inbox
 from workers.operating.metrics import Metrics
 from workers.process import Process
 from workers.roles import Rule
@@ -47,6 +48,10 @@ class Parts:
     def desk(self) -> Desk:
         """Return what an operator works with."""
         return self.process.wiring.desk()
+
+    def inbox(self) -> Inbox:
+        """Return the way in, for payloads that are read again."""
+        return self.process.wiring.inbox()
 
 
 class Templates(tornado.template.BaseLoader):
@@ -118,6 +123,7 @@ def routes() -> list[Any]:
         static,
         *connectors.ROUTES,
         *dead.ROUTES,
+        *strange.ROUTES,
         *orders.ROUTES,
         *why.ROUTES,
         *mappings.ROUTES,

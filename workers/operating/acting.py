@@ -165,6 +165,11 @@ def looked(desk: Desk, connector: Connector, by: Actor, action: str, **more: Any
     _record(desk, connector, row_of(desk, action, connector, by, **more))
 
 
+def noted(desk: Desk, by: Actor, action: str, **more: Any) -> None:
+    """Write down what was done to no connector's things; it goes to the audit's sink only."""
+    desk.record({"at": desk.now().isoformat(), "action": action, "actor": by.name, "from": by.origin, **more})
+
+
 def summary(letters: Sequence[Dead]) -> str:
     """Say in a few words which letters are meant."""
     causes = dict.fromkeys(f"{one.error} {one.cause}".strip() for one in letters)
