@@ -34,6 +34,8 @@ class Failure:
     kind: str
     """What was tried, in the words of `holding.kind_of`."""
     book: Settlement
+    lane: str = "live"
+    """The lane that the subject was claimed from."""
     each: bool = False
     """Each letter says something that no other says, so each becomes a dead letter."""
 
@@ -51,6 +53,10 @@ class Failure:
         counted = {**fields, "attempts": str(attempts + 1)}
         shut: tuple[int, str] | None = None
         match outcome.step:
+            case Step.WAIT | Step.CLOSE if error.cause == OWN_PACE and self.lane != "live":
+                # Its lane has had its part: live events that come must not wait for that.
+                desk.deliveries(self.connector).shut_lane(self.lane, desk.now_ms() + _ms(outcome.wait))
+                shut = (desk.now_ms(), f"{connection}: {error}")
             case Step.SNOOZE:
                 self._later(fields, outcome.wait)
             case Step.WAIT:

@@ -202,6 +202,7 @@ class Work:
             letters=self.letters,
             each=self.batch is not None and self.batch.digest is not None,
             kind=self._kind(event),
+            lane=self.box.lane,
             book=self.book,
         )
         return self.book, failure.of(error, event, bug=bug)

@@ -14,7 +14,7 @@ from workers.delivery import run_turn
 from workers.outcome import OWN_PACE
 from workers.scanner import scan
 
-TWO_HOURS, SHORT = timedelta(hours=2), timedelta(milliseconds=500)
+TWO_HOURS, MINUTE, SHORT = timedelta(hours=2), timedelta(minutes=1), timedelta(milliseconds=500)
 
 
 @pytest.mark.parametrize(("scope", "subjects"), [(Scope.CONNECTION, 1000), (Scope.ENDPOINT, 150)])
@@ -78,3 +78,17 @@ def test_a_connector_over_its_pace_is_rung_for_when_there_is_room_again(office: 
     assert office.did() == []
     assert office.later(0.4) == []
     assert [turn.delivered for turn in office.later(0.2)] == [1]
+
+
+def test_a_backfill_that_has_had_its_part_keeps_no_live_event_waiting(office: Office) -> None:
+    pace = RateLimited("budget", scope=Scope.CONNECTION, retry_after=MINUTE, status=None, cause=OWN_PACE)
+    bulk = [event(1, Kind.ISSUE_CREATED, issue=number, title="old", state="open") for number in range(5)]
+    office.inbox.accept_for(office.config.connectors["bugs"], bulk, lane="backfill")
+    office.jira.breaks("create", lambda: pace)
+    office.work()
+    assert office.did() == []
+    assert office.later(1) == [], "nothing but the backfill waits: no bell rings for it"
+    office.accept(event(1, Kind.ISSUE_CREATED, issue=99, title="new", state="open"))
+    assert [turn.delivered for turn in office.work()] == [1], "and the backfill is still left alone"
+    assert {letter.attempts for letter in office.store.waiting()} == {0}
+    assert sum(turn.delivered for turn in office.later(60)) == 5

@@ -243,6 +243,10 @@ class Deliveries(Losses, Views):
         """Ring no doorbell until ``until`` (ms): its limits leave no room for more turns than there are."""
         self._run("close", until, "", "1")
 
+    def shut_lane(self, lane: str, until: int) -> None:
+        """Leave a lane (replay or backfill) alone until ``until`` (ms): its part of the limits is used up."""
+        self._run("close", until, "", lane)
+
     def open_gate(self, gate: str, audit: str = "") -> tuple[int, tuple[Bell, ...]]:
         """Let what is parked behind a gate go on; returns how many subjects that are, some with the next scans."""
         count, *bells = self._run("gate", gate, audit)

@@ -13,6 +13,7 @@ name                  type    holds                                             
                               of tokens, ``order`` of becoming ready, ``claims`` so far,
                               ``unanswered`` doorbells in a row, ``open_at`` ms (closed
                               until), ``open_why``, ``hush`` ms (no bell until),
+                              ``shut:<lane>`` ms (the lane is left alone until),
                               ``format``, ``activated`` ms (first seen by anybody: where
                               its polls begin), ``alive`` ms of the last write;
                               ``halted``, ``doubt_*``: lua/epoch.lua

@@ -41,9 +41,16 @@ end
 -- Its turns are as many as its connection's limits leave room for: no more are rung for.
 local function hushed() return tonumber(redis.call('HGET', k('meta'), 'hush') or '0') > now end
 
+-- A lane whose part of a connection's limits is used up is left alone for a while; live is never.
+local function lane_open(lane)
+  return lane == 'live' or tonumber(redis.call('HGET', k('meta'), 'shut:' .. lane) or '0') <= now
+end
+
 local function waiting()
   local n = 0
-  for _, lane in ipairs(LANES) do n = n + redis.call('ZCARD', k('ready:' .. lane)) end
+  for _, lane in ipairs(LANES) do
+    if lane_open(lane) then n = n + redis.call('ZCARD', k('ready:' .. lane)) end
+  end
   return n
 end
 
@@ -191,7 +198,7 @@ local function pop()
   if n % 8 == 0 then order = {'backfill', 'replay', 'live'}
   elseif n % 4 == 0 then order = {'replay', 'live', 'backfill'} end
   for _, lane in ipairs(order) do
-    local got = redis.call('ZPOPMIN', k('ready:' .. lane))
+    local got = lane_open(lane) and redis.call('ZPOPMIN', k('ready:' .. lane)) or {}
     if got[1] then return got[1], lane end
   end
 end
