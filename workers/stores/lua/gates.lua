@@ -101,7 +101,7 @@ end
 
 local function begin_opening(name, gate)
   no_canary(gate)
-  gate.opening, gate.rest = gate.opening or ((gate.canary or gate.till) and FIRST_SLICE or SLICE), nil
+  gate.opening, gate.rest = gate.opening or FIRST_SLICE, nil
   for _, id in ipairs(gate.died or {}) do
     if redis.call('ZSCORE', k('dead'), id) and redis.call('EXISTS', k('d:' .. id)) == 1 then revive(id, 'replay') end
   end
