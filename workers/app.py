@@ -28,6 +28,7 @@ from workers.operating.care import forget_old
 from workers.operating.letters import group_name, wrong_of
 from workers.poller import Polled, due, poll
 from workers.process import Process, this_process
+from workers.quarantine import SHIFT, Children
 from workers.recovery import Recovery
 from workers.scanner import Scanner
 from workers.settings import Settings
@@ -230,12 +231,13 @@ def _send_poll(connectors: Iterable[Connector]) -> None:
 
 # --- the worker process -------------------------------------------------------------------------------
 class Hands(bootsteps.StartStopStep):
-    """Start what a worker runs beside Celery: the scanner, health answers, the watch over stuck turns."""
+    """Start what a worker runs beside Celery: scanner, quarantine, health answers, the watch over stuck turns."""
 
     requires = ("celery.worker.components:Pool",)
 
     def __init__(self, parent: Any, **_options: Any) -> None:
         self.scanner: Scanner | None = None
+        self.quarantine: Children | None = None
         self.health: Health | None = None
         self.follower: Follower | None = None
         super().__init__(parent)
@@ -250,6 +252,9 @@ class Hands(bootsteps.StartStopStep):
             # It may be restarting just now: a worker that ended over it would only have to be started again.
             log.warning("the store does not answer, it cannot be judged: %s", error)
         self.follower = Follower(parent)
+        # Its own turn, one call, and what a stuck turn is given beside: a child that lives longer hangs.
+        limit = SHIFT + settings.turn.total_seconds() + settings.call.total_seconds() + STUCK
+        self.quarantine = wiring.desk().quarantine = Children(wiring.name, limit=limit, environment=os.environ)
         self.scanner = Scanner(
             wiring.desk(),
             wiring.inbox(),
@@ -267,8 +272,8 @@ class Hands(bootsteps.StartStopStep):
             ).start()
 
     def stop(self, parent: Any) -> None:
-        """End both."""
-        _stopping.set()
+        """End them."""
+        _stop_turns()
         farewell.failed(parent.exitcode)
         if self.scanner is not None:
             self.scanner.stop()
@@ -276,6 +281,8 @@ class Hands(bootsteps.StartStopStep):
             self.follower.stop()
         if self.health is not None:
             self.health.stop()
+        if self.quarantine is not None:
+            self.quarantine.close(patience=process.settings.call.total_seconds())
         process.close()
 
 
@@ -345,9 +352,17 @@ app.steps["worker"].add(Hands)
 
 @signals.worker_shutting_down.connect
 def _stop_turns(**_: Any) -> None:
-    """Let running turns end after their current write."""
+    """Let running turns end after their current write, those in quarantine too."""
     _stopping.set()
     farewell.begin()
+    if process.attached and isinstance(children := process.wiring.desk().quarantine, Children):
+        children.close()
+
+
+def stop_at_signals() -> None:
+    """End after the current write at SIGTERM or SIGINT: for a process that is no Celery worker."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: _stopping.set())
 
 
 @signals.setup_logging.connect

@@ -7,14 +7,17 @@ connection is closed or the process is told to stop.  One entity failing parks t
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from connector.config import Config, Connector, Mode
 from connector.errors import ConnectorError
 from workers.desk import Desk
+from workers.stores.connections import State
 from workers.stores.deliveries import Deliveries
-from workers.stores.records import Settlement
+from workers.stores.records import Claim, Settlement
 from workers.together import Together, group_of
 from workers.work import Work
 
@@ -43,6 +46,18 @@ class Turn:
             self.skipped += len(what.swallow)
         self.failed += len(what.failed) + what.held
 
+    @property
+    def worked(self) -> bool:
+        """Whether anything became of any letter."""
+        return bool(self.delivered or self.skipped or self.failed or self.dead)
+
+    def join(self, other: Turn) -> None:
+        """Add what another turn did."""
+        self.delivered += other.delivered
+        self.skipped += other.skipped
+        self.failed += other.failed
+        self.dead += other.dead
+
 
 def run_turn(desk: Desk, name: str, token: str) -> Turn:
     """Answer one doorbell of connector ``name``; returns what was done."""
@@ -51,26 +66,74 @@ def run_turn(desk: Desk, name: str, token: str) -> Turn:
     if connector is None:
         return Turn(ended="no such connector")
     store = desk.deliveries(connector)
-    turn = store.begin(token)
-    if not turn:
-        return Turn(ended="nothing to do")
+    ends = (connector.target.connection, connector.source.connection)
+
+    def begin(turn: str) -> tuple[Claim, dict[str, State]]:
+        # One round trip for both: an event that comes alone waits for each of them.
+        claim = store.begin(token, turn=turn, beside=desk.connections.asking(*ends))
+        return claim, desk.connections.told(claim.beside, *ends)
+
+    return _run(desk, config, connector, store, turn=store.new_turn(), begin=begin)
+
+
+def run_alone(desk: Desk, name: str) -> Turn:
+    """Try the suspects of connector ``name``, one letter at a time; `workers.quarantine` says where."""
+    config = desk.config()
+    connector = config.connectors.get(name)
+    if connector is None:
+        return Turn(ended="no such connector")
+    store = desk.deliveries(connector)
+
+    def begin(turn: str) -> tuple[Claim, dict[str, State]]:
+        # Asked first: what is claimed and not tried must not be accused by whatever happens meanwhile.
+        states = desk.connections.states(connector.target.connection, connector.source.connection)
+        return store.isolate(turn=turn), states
+
+    return _run(desk, config, connector, store, turn=store.new_turn(alone=True), begin=begin)
+
+
+def _run(
+    desk: Desk,
+    config: Config,
+    connector: Connector,
+    store: Deliveries,
+    *,
+    turn: str,
+    begin: Callable[[str], tuple[Claim, dict[str, State]]],
+) -> Turn:
     done = Turn()
+    told = False
+    desk.turns.begin(connector.uid, turn)
     try:
-        _drain(desk, config, connector, store, turn=turn, done=done)
+        claim, states = begin(turn)
+        if claim.status != "work":
+            told, done.ended = True, claim.status
+            return done
+        try:
+            if _may_work(desk, config, connector, store, states):
+                _drain(desk, config, connector, store, claim=claim, done=done)
+            else:
+                done.ended = "closed"
+        finally:
+            if done.ended not in _OVER or turn.startswith("q"):
+                # Whatever happened: what is still held goes back, and what is left is rung for.
+                bell = store.end(turn)
+                told = True
+                if bell:
+                    desk.ring(connector, [bell])
     finally:
-        # Whatever happened: what is still held goes back, and what is left is rung for.
-        bell = store.end(turn)
-        if bell:
-            desk.ring(connector, [bell])
+        desk.turns.end(connector.uid, turn, told=told or done.ended == "empty")
     return done
 
 
-def _drain(desk: Desk, config: Config, connector: Connector, store: Deliveries, *, turn: str, done: Turn) -> None:
-    if not _may_work(desk, config, connector, store):
-        done.ended = "closed"
-        return
+_OVER: Final = frozenset({"empty", "gone"})
+"""What a claim says when the slot has been given back in the same script: there is nothing left to end, nor to
+ring for; but a turn of the quarantine may have made subjects ready that it does not serve."""
+
+
+def _drain(desk: Desk, config: Config, connector: Connector, store: Deliveries, *, claim: Claim, done: Turn) -> None:
+    turn = claim.turn
     over = desk.ticks() + desk.turn.total_seconds()
-    claim = store.claim(turn)
     while claim.status == "work":
         works = [Work(desk, config, connector, store=store, turn=turn, box=box) for box in claim.boxes]
         if len(works) > 1:
@@ -112,12 +175,12 @@ def _together(desk: Desk, config: Config, connector: Connector, works: list[Work
     return [*first, *(work for work in works if work not in first)]
 
 
-def _may_work(desk: Desk, config: Config, connector: Connector, store: Deliveries) -> bool:
-    """Ask the truth about both connections; copy a closing into the connector."""
+def _may_work(desk: Desk, config: Config, connector: Connector, store: Deliveries, states: Mapping[str, State]) -> bool:
+    """Judge by the truth about both connections; copy a closing into the connector."""
     if connector.mode is Mode.PAUSED:
         _close(desk, connector, store, desk.now_ms() + 60_000, "paused by its configuration")
         return False
-    for name, state in desk.connections.states(connector.target.connection, connector.source.connection).items():
+    for name, state in states.items():
         if state.failing:
             desk.failing.add(name)
         if state.closed_until > desk.now_ms():

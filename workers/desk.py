@@ -15,6 +15,7 @@ from workers.holding import Holding
 from workers.stores.connections import Connections
 from workers.stores.deliveries import Deliveries
 from workers.stores.records import Bell
+from workers.turns import Turns
 
 
 class Post(Protocol):
@@ -22,6 +23,26 @@ class Post(Protocol):
 
     def __call__(self, connection: str, until: float, /) -> Site:
         """Return a site whose calls may not end later than ``until`` (monotonic seconds)."""
+        ...
+
+
+class Quarantine(Protocol):
+    """Tries suspects where their death harms nobody else; see `workers.quarantine`."""
+
+    def able(self) -> bool:
+        """Tell whether one could be started now."""
+        ...
+
+    def start(self) -> None:
+        """Start one; returns at once, never raises."""
+        ...
+
+    def died(self) -> tuple[str, ...]:
+        """Return the names of those that have died and not been `reported` yet, without waiting."""
+        ...
+
+    def reported(self, names: Sequence[str], /) -> None:
+        """Note that the store knows of these deaths."""
         ...
 
 
@@ -63,6 +84,10 @@ class Desk:
     """Connections whose credential was tried and found good -> until when (ticks) that is believed."""
     failing: set[str] = field(default_factory=set)
     """Connections with failures since their last success, as far as this process knows."""
+    turns: Turns = field(default_factory=Turns)
+    """The turns that run in this process."""
+    quarantine: Quarantine | None = None
+    """Where suspects are tried; None in a process that could not start one."""
 
     def now_ms(self) -> int:
         """Return the wall clock in ms."""

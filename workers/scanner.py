@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from connector.config import Connector
 from workers.desk import Desk
 from workers.inbox import Inbox
 from workers.outage import Outage
-from workers.stores.deliveries import scan_all
+from workers.stores.deliveries import Deliveries, Signs, scan_all
 from workers.stores.orders import step
 from workers.stores.scripts import StoreError
 
@@ -82,13 +83,27 @@ def scan(desk: Desk) -> int:
     books = [desk.deliveries(connector) for connector in connectors]
     if not books:
         return 0
-    moved = 0
-    for connector, (freed, due, bells) in zip(connectors, scan_all(books[0].client, books), strict=True):
-        moved += freed + due
-        if freed:
-            log.warning("%s: %d subjects of a dead turn are free again", connector.name, freed)
-        if bells:
-            desk.ring(connector, bells)
+    died = desk.quarantine.died() if desk.quarantine is not None else ()
+    able = desk.quarantine is not None and desk.quarantine.able()
+    signs = [Signs(desk.turns.running(one.uid), died, able) for one in books]
+    moved, isolate = 0, False
+    for connector, store, got in zip(connectors, books, scan_all(books[0].client, books, signs), strict=True):
+        moved += got.freed + got.due
+        isolate |= got.isolate
+        if got.freed:
+            log.warning(
+                "%s: %d subjects of a dead turn are free again; what it worked on is tried alone next",
+                connector.name,
+                got.freed,
+            )
+        if got.bells:
+            desk.ring(connector, got.bells)
+        _end_lost_turns(desk, connector, store)
+        _tell_of_the_dead(desk, connector, store, got.buried)
+    if desk.quarantine is not None:
+        desk.quarantine.reported(died)
+        if isolate:
+            desk.quarantine.start()
     return moved
 
 
@@ -102,3 +117,20 @@ def carry_on(desk: Desk) -> int:
         if bells:
             desk.ring(connector, bells)
     return moved
+
+
+def _end_lost_turns(desk: Desk, connector: Connector, store: Deliveries) -> None:
+    """End the turns of this process that lost the store on their way: it answers again."""
+    for turn in desk.turns.unended(store.uid):
+        bell = store.end(turn)
+        desk.turns.end(store.uid, turn)
+        if bell:
+            desk.ring(connector, [bell])
+
+
+def _tell_of_the_dead(desk: Desk, connector: Connector, store: Deliveries, ids: Sequence[str]) -> None:
+    for delivery in ids:
+        letter = store.letter(delivery)
+        fields = letter.fields if letter is not None else {}
+        log.error("%s: delivery %s is dead: %s", connector.name, delivery, fields.get("message", ""))
+        desk.buried(connector, delivery, fields)

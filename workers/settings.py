@@ -164,8 +164,8 @@ class Settings:
     )
     slot: timedelta = _variable(
         "SLOT_SECONDS",
-        "45",
-        "How long a turn lives without a sign of life; must be longer than CALL_SECONDS.",
+        "15",
+        "How long a turn lives without a sign of life of its worker: how soon a killed worker's work goes on.",
         span(_SECOND, 2, 900),
     )
     ring: timedelta = _variable(
@@ -250,8 +250,8 @@ def _contradictions(values: Mapping[str, Any], environment: Mapping[str, str]) -
     problems = []
     if "broker_url" in values and "store_url" in values:
         problems += _unfit_pair(values["broker_url"], values["store_url"])
-    if "call" in values and "slot" in values and values["slot"] <= values["call"]:
-        problems.append(_problem("SLOT_SECONDS", "must be longer than CALL_SECONDS: a call must end within its lease"))
+    if "slot" in values and "scan" in values and values["slot"] < 3 * values["scan"]:
+        problems.append(_problem("SLOT_SECONDS", "must be three times SCAN_MILLISECONDS: a scan renews the leases"))
     if environment.get("FLOWER_UNAUTHENTICATED_API", "").strip().lower() not in OFF:
         problems.append(_problem("FLOWER_UNAUTHENTICATED_API", "must not be set: any web page could then run tasks"))
     return problems

@@ -28,6 +28,7 @@ from workers.epoch import Epoch
 from workers.holding import Holding
 from workers.inbox import Inbox
 from workers.limits import Limiter
+from workers.quarantine import own_name
 from workers.settings import Settings
 from workers.stores.client import open_store, time_of
 from workers.stores.connections import Connections
@@ -97,6 +98,8 @@ class Wiring:
     buried: Callable[[Connector, str, Mapping[str, str]], None] = lambda *_: None
     held: Callable[[Connector, str, Mapping[str, str]], None] = lambda *_: None
     stopping: Callable[[], bool] = bool
+    name: str = field(default_factory=own_name)
+    """Names this process in its turns, so that they are known to be dead when it is."""
     systems: Mapping[str, System] = field(default_factory=lambda: SYSTEMS)
     _lines: dict[str, _Line] = field(default_factory=dict)
     _epoch: Epoch | None = None
@@ -160,7 +163,7 @@ class Wiring:
                 pace=Pace(ring=_ms(self.settings.ring), slot=_ms(self.settings.slot), scan=_ms(self.settings.scan)),
                 marks=self.epoch.marks,
                 blocks=blocks,
-                nonce=f"{random.getrandbits(32):08x}",
+                nonce=self.name,
             )
             kept.enter(known_for=int((time.monotonic() - self._known(connector)) * 1000))
             self._books[connector.uid] = kept

@@ -26,15 +26,17 @@ def die_sometimes(chance: Random, share: float) -> None:
     """Let the store's client end this process at some of its scripts."""
     lock = threading.Lock()
 
-    def asked(connection: Any, args: tuple[Any, ...]) -> Any:
+    ask = client._asked
+
+    def asked(connection: Any, commands: tuple[tuple[Any, ...], ...]) -> list[Any]:
         with lock:
             point = chance.choice(("before", "between", "after")) if chance.random() < share else ""
         if point == "before":
             os.kill(os.getpid(), signal.SIGKILL)
-        connection.send_command(*args)
         if point == "between":
+            connection.send_packed_command(connection.pack_commands(commands))
             os.kill(os.getpid(), signal.SIGKILL)
-        answer = connection.read_response()
+        answer = ask(connection, commands)
         if point == "after":
             os.kill(os.getpid(), signal.SIGKILL)
         return answer

@@ -170,7 +170,6 @@ class Town:
         return {
             **{name: value for name, value in os.environ.items() if not name.startswith(("CONNECTOR_", "SENTRY_"))},
             **self.tokens,
-            **self.hurry,
             "HOOK_SECRET": self.secret,
             "CONNECTOR_HOME": str(self.home),
             "BROKER_URL": broker,
@@ -178,6 +177,7 @@ class Town:
             "RECEIVER_PORT": str(self.receiver_port),
             "PYTHONPATH": str(ROOT),
             "PYTHONWARNINGS": "ignore",
+            **self.hurry,
         }
 
     def url_of(self, system: str) -> str:

@@ -22,6 +22,7 @@ from workers.desk import Desk
 from workers.inbox import Inbox
 from workers.limits import Limiter
 from workers.poller import poll
+from workers.quarantine import work_off
 from workers.scanner import carry_on, scan
 from workers.stores.connections import Connections
 from workers.stores.deliveries import Deliveries
@@ -36,6 +37,33 @@ if TYPE_CHECKING:
 
 _TOOLS = tools()
 _REVEAL = reveals(SECRETS)
+
+
+class Ward:
+    """A quarantine in a thread of its process."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._busy = False
+
+    def able(self) -> bool:
+        return not self._busy
+
+    def start(self) -> None:
+        def run() -> None:
+            try:
+                work_off(self._process.desk)
+            finally:
+                self._busy = False
+
+        self._busy = True
+        self._process.spawn("quarantine", run)
+
+    def died(self) -> tuple[str, ...]:
+        return ()
+
+    def reported(self, _names: Sequence[str], /) -> None:
+        return
 
 
 class Process:
@@ -63,6 +91,7 @@ class Process:
             now=self.now,
             ticks=self.ticks,
             jitter=world.dice.random,
+            quarantine=Ward(self),
         )
         self.inbox = Inbox(
             config=lambda: self.config,

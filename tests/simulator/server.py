@@ -158,7 +158,10 @@ class _Pipeline:
         got = []
         for name, (args, options) in zip(names, calls, strict=True):
             try:
-                got.append(self._wire._run(name, args, options))
+                answer = self._wire._run(name, args, options)
+                if args[0] == "EVALSHA" and self._wire._twice(name):
+                    answer = self._wire._run(name, args, options)
+                got.append(answer)
             except Exception as error:
                 if raise_on_error:
                     raise

@@ -46,5 +46,5 @@ def test_histories_are_what_they_claim_to_be() -> None:
     assert seen["fenced"]
     assert seen["processes"] > 8
     assert sum(seen[kind] > 0 for kind in KINDS) >= len(KINDS) // 2
-    assert {"accept", "claim", "settle", "end", "scan", "intent", "take_tokens"} <= seen.keys()
+    assert {"accept", "begin", "settle", "end", "scan", "intent", "take_tokens"} <= seen.keys()
     assert len(MOVES) >= 15

@@ -111,7 +111,7 @@ def test_a_wait_of_two_hours_costs_no_attempt_no_call_and_no_thread() -> None:
         assert not any(process.stage.threads for process in world.processes)
         assert not world.bells
     assert len(world.vendors.benches["jira"].transport.sent) == calls
-    assert not world.witness.ran["claim"] - before["claim"]
+    assert not world.witness.ran["begin"] - before["begin"]
     assert not world.witness.failures
     world.wait(10 * MINUTE)
     world.heal()

@@ -45,7 +45,9 @@ class Witness:
         match name:
             case "accept":
                 self._accepted(tag, own, got)
-            case "claim":
+            case "begin":
+                self._claimed(tag, _text(own[1]), got)
+            case "isolate":
                 self._claimed(tag, _text(own[0]), got)
             case "intent":
                 self._announced(tag, own, got)

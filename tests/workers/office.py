@@ -19,6 +19,7 @@ from tests.workers.stores.books import Ticker
 from workers.delivery import Turn, run_turn
 from workers.desk import Desk
 from workers.inbox import Inbox
+from workers.quarantine import work_off
 from workers.scanner import scan
 from workers.stores.connections import Connections
 from workers.stores.deliveries import Deliveries, Pace
@@ -93,6 +94,26 @@ NEW = ["add issue WEB-1", "set WEB-1", "set relation WEB-1"]
 """What a new issue makes happen: created, moved to its status, related to its source."""
 
 
+class Ward:
+    """A quarantine that an office works off by itself, in this process."""
+
+    def __init__(self) -> None:
+        self.wanted = 0
+        self.dead: list[str] = []
+
+    def able(self) -> bool:
+        return not self.wanted
+
+    def start(self) -> None:
+        self.wanted += 1
+
+    def died(self) -> tuple[str, ...]:
+        return tuple(self.dead)
+
+    def reported(self, names: Sequence[str], /) -> None:
+        self.dead = [one for one in self.dead if one not in names]
+
+
 class Office:
     """One process of workers over a store, with everything around it faked."""
 
@@ -102,7 +123,7 @@ class Office:
         self.jira = Fake("jira", self.now)
         self.git = Fake("git", self.now, prefix="acme/web#")
         self.git.later = frozenset()
-        self.pace = pace or Pace(ring=20_000, slot=45_000, scan=0, crashes=5)
+        self.pace = pace or Pace(ring=20_000, slot=15_000, scan=0, crashes=5)
         self.marks = Marks()
         self.bells: list[tuple[str, str]] = []
         self.audit: list[Mapping[str, Any]] = []
@@ -125,6 +146,8 @@ class Office:
             buried=lambda _connector, delivery, fields: self.alerts.append((delivery, fields)),
             held=lambda _connector, gate, about: self.holds.append((gate, about)),
         )
+        self.ward = Ward()
+        self.desk.quarantine = self.ward
         self.inbox = Inbox(
             config=lambda: self.config,
             systems=self.systems,
@@ -181,9 +204,12 @@ class Office:
         return list(got[first].outcomes) if first in got else []
 
     def work(self) -> list[Turn]:
-        """Answer bells until none rings."""
+        """Answer bells until none rings, and try suspects where a scan has asked for it."""
         turns: list[Turn] = []
         for _ in range(500):
+            if self.ward.wanted:
+                self.ward.wanted = 0
+                turns.append(work_off(self.desk))
             if not self.bells:
                 return turns
             name, token = self.bells.pop(0)

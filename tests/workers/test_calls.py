@@ -82,8 +82,8 @@ def test_a_settlement_that_is_sent_twice_counts_its_calls_once(street: Street) -
     street.comment(number, "me too")
     street.inbox.accept(street.hooks(), revive=True)
     books = street.store
-    turn = books.begin(street.bells[0][1])
-    box = books.claim(turn).boxes[0]
+    claim = books.begin(street.bells[0][1])
+    turn, box = claim.turn, claim.boxes[0]
     what = Settlement(settle=[(box.letters[0].id, "skipped", "a test")], calls={"jira": 3})
     assert books.settle(turn, box.subject, what, claim=1) is not None
     assert books.settle(turn, box.subject, what, claim=1) is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -10,10 +10,14 @@ import pytest
 from fakeredis import FakeRedis, FakeServer
 
 from connector.config import Connector, Message
+from connector.errors import Retryable
 from connector.event import Event, Kind
 from tests.workers.office import CREATED, NEW, Office, bugs, comment, event
 from workers.delivery import run_turn
+from workers.scanner import scan
 from workers.stores.deliveries import Deliveries
+from workers.stores.scripts import Command, StoreError
+from workers.turns import Turns
 
 
 class Killed(BaseException):
@@ -43,10 +47,19 @@ class Fused(Deliveries):
     """Books that a process may die before or after writing to."""
 
     fuse: Callable[[str], None]
+    lost: Callable[[], bool]
 
     def _run(self, name: str, *arguments: Any) -> Any:
         self.fuse(name)
+        if self.lost():
+            raise StoreError(f"no answer to {name}")
         got = super()._run(name, *arguments)
+        self.fuse(name)
+        return got
+
+    def _run_beside(self, name: str, commands: Sequence[Command], *arguments: Any) -> tuple[Any, list[Any]]:
+        self.fuse(name)
+        got = super()._run_beside(name, commands, *arguments)
         self.fuse(name)
         return got
 
@@ -56,12 +69,14 @@ class Mortal(Office):
 
     def __init__(self, *connectors: Connector) -> None:
         self.fuse = Fuse()
+        self.away = False
+        """Whether the store does not answer."""
         super().__init__(FakeRedis(server=FakeServer(server_type="valkey")), *connectors)
         self.jira.before_call = self.fuse
 
     def books(self, connector: Connector) -> Deliveries:
         made = Fused(self.client, connector.uid, pace=self.pace, clock=self.clock)
-        made.fuse = self.fuse
+        made.fuse, made.lost = self.fuse, self.is_lost
         return made
 
     def die_after(self, points: int) -> bool:
@@ -75,7 +90,20 @@ class Mortal(Office):
         else:
             return False
         finally:
-            self.fuse.left, self.fuse.blown = -1, False
+            self.rises_again()
+
+    def is_lost(self) -> bool:
+        return self.away
+
+    def killed(self) -> Killed:
+        """End this process here and now."""
+        self.fuse.blown = True
+        return Killed()
+
+    def rises_again(self) -> None:
+        """Be the process that comes after a dead one: it knows nothing of that one's turns."""
+        self.fuse.left, self.fuse.blown = -1, False
+        self.desk.turns = Turns()
 
 
 STORIES: dict[str, tuple[Event, ...]] = {
@@ -153,8 +181,7 @@ def test_two_deaths_in_a_row_are_survived() -> None:
             mortal.accept(CREATED)
             mortal.die_after(first)
             mortal.clock.move(60_000)
-            _, _, bells = mortal.store.scan()
-            mortal.ring(bugs(), bells)
+            mortal.ring(bugs(), mortal.store.scan().bells)
             if mortal.bells:
                 mortal.die_after(second)
             mortal.later(60)
@@ -162,22 +189,96 @@ def test_two_deaths_in_a_row_are_survived() -> None:
             assert sorted(mortal.did()) == sorted(NEW), (first, second)
 
 
-def test_what_kills_every_worker_becomes_a_dead_letter() -> None:
-    mortal = Mortal()
-
-    def kill(what: str) -> None:
-        mortal.fuse.left = 0 if what == "create" else -1
-        mortal.fuse(what)
-
-    mortal.jira.before_call = kill
-    mortal.accept(CREATED)
+def survived(mortal: Mortal, seconds: float = 60) -> int:
+    """Let time pass; returns how many processes it took."""
     deaths = 0
-    for _ in range(12):
+    for _ in range(40):
         try:
-            mortal.later(60)
+            mortal.later(seconds)
         except Killed:
             deaths += 1
-            mortal.fuse.left, mortal.fuse.blown = -1, False
-    assert deaths == mortal.pace.crashes
-    assert [one.fields["cause"] for one in mortal.store.dead()] == ["worker_crash"]
+            mortal.rises_again()
+        else:
+            if not mortal.store.counts()["in_flight"]:
+                return deaths
+    raise AssertionError("it never comes to rest")
+
+
+def test_what_kills_every_process_becomes_a_dead_letter_and_its_neighbours_arrive() -> None:
+    mortal = Mortal(bugs(concurrency=1))
+    mortal.jira.breaks("create", mortal.killed, only="Poison", times=-1)
+    mortal.accept(*(event(1, Kind.ISSUE_CREATED, issue=n, title="Poison" if n == 2 else f"T{n}") for n in range(5)))
+    mortal.accept(comment(2, "behind", issue=2), comment(3, "hello", issue=3))
+    deaths = survived(mortal)
+    assert deaths == 1 + mortal.pace.crashes, "one worker, and then only the quarantine"
+    (dead,) = mortal.store.dead()
+    assert (dead.entity, dead.fields["cause"]) == ("git:issue:2", "worker_crash")
+    assert "worked on nothing else" in dead.fields["message"]
+    assert [delivery for delivery, _ in mortal.alerts] == [dead.id]
+    assert mortal.store.counts()["delivered"] == 6, "its mailbox goes on"
+    assert mortal.jira.ledger.duplicates() == []
     mortal.check_accounts()
+
+
+def test_a_hundred_killed_workers_make_no_dead_letter() -> None:
+    mortal = Mortal()
+    mortal.accept(CREATED, *(comment(n, f"say {n}", sub=f"c{n}") for n in range(2, 40)))
+    rounds = 100
+    for kill in range(100):
+        while not mortal.bells:
+            rounds += 1
+            mortal.later(30)  # what the last one worked on is tried alone, and survives
+            mortal.accept(*(comment(rounds, "more", sub=f"k{rounds}-{n}") for n in range(2)))
+        mortal.die_after(kill % 7)
+    mortal.settle_down()
+    assert mortal.store.counts()["dead"] == 0
+    assert mortal.store.counts()["delivered"] == mortal.store.counts()["accepted"] >= 39
+    assert mortal.jira.ledger.duplicates() == []
+
+
+def test_a_letter_that_kills_now_and_then_gets_its_chances_back_when_it_survives() -> None:
+    mortal = Mortal()
+    mortal.accept(CREATED)
+    for _ in range(3):
+        mortal.jira.breaks("create", mortal.killed, times=mortal.pace.crashes - 1)
+        mortal.jira.breaks("create", lambda: Retryable("502", sent=True, status=502))
+    assert survived(mortal, 3600) == 3 * (mortal.pace.crashes - 1)
+    assert mortal.store.counts()["dead"] == 0
+    assert mortal.store.counts()["delivered"] == 1
+
+
+def test_a_replayed_killer_is_tried_in_quarantine_only() -> None:
+    mortal = Mortal()
+    mortal.jira.breaks("create", mortal.killed, times=1 + mortal.pace.crashes)
+    mortal.accept(CREATED)
+    survived(mortal)
+    (dead,) = mortal.store.dead()
+    _, bells = mortal.store.replay([dead.id], "{}")
+    mortal.ring(bugs(), bells)
+    mortal.work()
+    assert mortal.store.backlog()["suspect"] == 1
+    mortal.later(1)
+    assert mortal.store.counts()["delivered"] == 1
+
+
+def test_only_a_death_accuses_and_not_a_store_that_went_away() -> None:
+    mortal = Mortal()
+    mortal.accept(CREATED)
+    name, token = mortal.bells.pop()
+
+    def leave(_what: str) -> None:
+        mortal.away = True
+
+    mortal.jira.before_call = leave
+    with pytest.raises(StoreError):
+        run_turn(mortal.desk, name, token)
+    mortal.away = False
+    mortal.jira.before_call = lambda _what: None
+    scan(mortal.desk)
+    mortal.clock.move(mortal.pace.slot + 1)
+    scan(mortal.desk)
+    assert mortal.store.backlog()["suspect"] == 0
+    mortal.work()
+    mortal.later(60)
+    assert mortal.store.counts()["delivered"] == 1
+    assert sorted(mortal.did()) == sorted(NEW)

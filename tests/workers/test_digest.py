@@ -267,8 +267,7 @@ def test_a_death_at_any_point_tells_each_thing_once() -> None:
         mortal.accept(change(2), comment(3, "hi"))
         mortal.work()
         mortal.clock.move(301_000)
-        _, _, bells = mortal.store.scan()
-        mortal.ring(mortal.config.connectors["bugs"], bells)
+        mortal.ring(mortal.config.connectors["bugs"], mortal.store.scan().bells)
         mortal.fuse.points = 0
         return mortal
 

@@ -14,6 +14,7 @@ from tests.systems.jira.places import Someone
 from tests.workers.street import Street, back, bugs
 from workers.recovery import PATIENCE, recover
 from workers.stores.deliveries import look_at_all
+from workers.stores.records import Settlement
 
 Copy = dict[bytes, tuple[bytes, int]]
 
@@ -123,9 +124,9 @@ def test_what_comes_in_again_stands_before_what_came_in_meanwhile(street: Street
 def test_whoever_sees_it_first_stops_all_writing(street: Street) -> None:
     street.report("One")
     street.inbox.accept(street.hooks(), revive=True)
-    turn = street.store.begin(street.bells[0][1])
+    claim = street.store.begin(street.bells[0][1])
+    turn, box = claim.turn, claim.boxes[0]
     copy = copied(street)
-    box = street.store.claim(turn).boxes[0]
 
     def announced() -> str:
         letter = box.letters[0].id
@@ -140,8 +141,9 @@ def test_whoever_sees_it_first_stops_all_writing(street: Street) -> None:
     halt = street.store.halt()
     assert halt is not None
     assert halt.why == "restored"
-    assert street.store.claim(turn).status == "gone"
-    assert street.store.begin("any") == ""
+    assert street.store.settle(turn, box.subject, Settlement()) is None
+    assert street.store.begin("any").status != "work"
+    assert street.store.isolate().status != "work"
     assert street.store.scan()[2] == ()
     # Noticing it again changes nothing; what comes in meanwhile is taken, and nobody is rung for it.
     assert look_at_all(street.client, [street.store])
@@ -149,7 +151,7 @@ def test_whoever_sees_it_first_stops_all_writing(street: Street) -> None:
     street.report("Two")
     assert street.accept(*street.hooks()) == ["accepted"]
     assert street.store.tally()["restored"] == 1
-    assert street.store.claim(turn).status == "gone"
+    assert street.store.settle(turn, box.subject, Settlement()) is None
 
 
 def test_the_same_store_after_a_restart_is_no_alarm(street: Street) -> None:

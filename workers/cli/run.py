@@ -203,6 +203,44 @@ def work(name: str, threads: int | None, connectors: str) -> None:
 
 
 @click.command()
+@click.option("--as", "name", default="", hidden=True, help="Name of this process; the worker that starts it knows it.")
+def quarantine(name: str) -> None:
+    """Try suspects: deliveries that were in flight when a worker died.
+
+    One at a time, in this process alone, until there are none.  Workers start it by themselves when it is
+    needed; by hand it is for watching what happens.
+    """
+    from workers.app import process, start_logs, stop_at_signals
+    from workers.quarantine import work_off
+    from workers.scanner import Scanner
+
+    start_logs(process.settings)
+    stop_at_signals()
+    wiring = process.wiring
+    wiring.name = name or wiring.name
+    desk = wiring.desk()
+    # Renews the slot of the turn that runs, and ends it should the store be away just then.
+    scanner = Scanner(
+        desk,
+        wiring.inbox(),
+        every=process.settings.scan.total_seconds(),
+        follow=lambda: None,
+    )
+    scanner.start()
+    try:
+        done = work_off(desk)
+    except StoreError as error:
+        desk.turns.wait_until_ended(process.settings.slot.total_seconds())
+        fail(f"the store does not answer: {error}", UNREACHABLE)
+    finally:
+        scanner.stop()
+        process.close()
+    console.print(
+        f"{done.delivered} delivered, {done.skipped} skipped, {done.failed} to be tried again, {done.dead} dead"
+    )
+
+
+@click.command()
 def schedule() -> None:
     """Run the clock that triggers polls and retention; run one of it, two do no harm."""
     from workers.app import app, process, start_logs
@@ -264,4 +302,4 @@ def _refuse_taken_health(settings: Settings) -> None:
         fail(f"HEALTH_PORT: {why}; stop what holds it, or set another")
 
 
-COMMANDS = (up, receive, work, schedule, flower)
+COMMANDS = (up, receive, work, quarantine, schedule, flower)

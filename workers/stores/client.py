@@ -13,6 +13,7 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError as Lost
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as Late
 from redis.retry import Retry
 
@@ -48,13 +49,20 @@ class Store(Redis):
         """Run a command; scripts take the short way."""
         if options or args[0] not in {"EVALSHA", "EVAL"}:
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        return self.ask(args)[0]
+
+    def ask(self, *commands: tuple[Any, ...]) -> list[Any]:
+        """Send commands that are safe to repeat in one round trip; raises what the first refused one was told.
+
+        Answers are as the server gives them: lists where a method of this client would make a dict.
+        """
         connection = self._kept()
         try:
-            return _asked(connection, args)
+            return _asked(connection, commands)
         except (Lost, Late):
             # It has been closed by whoever found it broken.
             time.sleep(PAUSE)
-            return _asked(connection, args)
+            return _asked(connection, commands)
 
     def _kept(self) -> Any:
         mine = self._mine
@@ -65,10 +73,22 @@ class Store(Redis):
         return mine.connection
 
 
-def _asked(connection: Any, args: tuple[Any, ...]) -> Any:
+def _asked(connection: Any, commands: tuple[tuple[Any, ...], ...]) -> list[Any]:
     # Both close the connection on any error but one that the server answered, so no answer is read by the wrong one.
-    connection.send_command(*args)
-    return connection.read_response()
+    if len(commands) == 1:
+        connection.send_command(*commands[0])
+        return [connection.read_response()]
+    connection.send_packed_command(connection.pack_commands(commands))
+    answers: list[Any] = []
+    refused: ResponseError | None = None
+    for _ in commands:
+        try:
+            answers.append(connection.read_response())
+        except ResponseError as error:
+            refused = refused or error
+    if refused is not None:
+        raise refused
+    return answers
 
 
 def open_store(url: str, *, connections: int = 20) -> Redis:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from redis import Redis
 
 from workers.stores.keys import connection_tag
-from workers.stores.scripts import run
+from workers.stores.scripts import Command, run
 
 RATE: Final = "rate"
 """The form of a bucket that fills steadily."""
@@ -210,13 +210,22 @@ class Connections:
 
     def states(self, *connections: str) -> dict[str, State]:
         """Return whether each may be called, in one round trip."""
-        names = tuple(dict.fromkeys(connections))
         pipeline = self.client.pipeline(transaction=False)
-        for name in names:
-            pipeline.hgetall(connection_tag(name) + "state")
-            pipeline.zcard(connection_tag(name) + "failing")
-        got = pipeline.execute()
-        return {name: _state(*got[2 * number : 2 * number + 2]) for number, name in enumerate(names)}
+        for command in self.asking(*connections):
+            pipeline.execute_command(*command)
+        return self.told(pipeline.execute(), *connections)
+
+    @staticmethod
+    def asking(*connections: str) -> list[Command]:
+        """Return the commands that ask for the states of connections, for a caller that sends them beside others."""
+        tags = [connection_tag(name) for name in dict.fromkeys(connections)]
+        return [command for tag in tags for command in (("HGETALL", tag + "state"), ("ZCARD", tag + "failing"))]
+
+    @staticmethod
+    def told(answers: Sequence[Any], *connections: str) -> dict[str, State]:
+        """Read the answers to `asking`."""
+        names = dict.fromkeys(connections)
+        return {name: _state(*answers[2 * number : 2 * number + 2]) for number, name in enumerate(names)}
 
     def claim_probe(self, connection: str, span: timedelta) -> bool:
         """Win the right to probe a paused connection; nobody else does for ``span``."""
@@ -235,7 +244,9 @@ class Connections:
         return {name.decode(): int(value) for name, value in got.items()}
 
 
-def _state(pairs: Mapping[bytes, bytes], failing: int) -> State:
+def _state(got: Mapping[bytes, bytes] | Sequence[bytes], failing: int) -> State:
+    # A list where the answer did not pass through the client's own reading.
+    pairs = got if isinstance(got, Mapping) else dict(zip(got[::2], got[1::2], strict=True))
     text = {name.decode(): value.decode() for name, value in pairs.items()}
     return State(
         int(float(text.get("closed_until", 0))),

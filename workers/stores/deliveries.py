@@ -7,18 +7,26 @@ The protocol (doorbells, slots, turns, fencing) is explained in ``docs/delivery.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any, Final, NamedTuple
 
 import orjson
 from redis import Redis
 
+from connector.event import Kind
 from workers.stores.keys import DAY_MS, DEAD_DAYS, FORMAT, INTENT_DAYS, connector_tag
 from workers.stores.losses import Losses
 from workers.stores.marks import Marks
 from workers.stores.records import Bell, Box, Claim, Intent, Letter, Settlement, UnknownFormat, bells_of, unpack_link
-from workers.stores.scripts import NoScriptError, run, run_all
+from workers.stores.scripts import Command, NoScriptError, run, run_all, run_beside
 from workers.stores.views import Views
+
+_numbers: Final = count(1)
+"""Numbers of the turns of this process."""
+
+_COLLAPSE: Final = orjson.dumps(sorted(kind.value for kind in Kind if kind.is_state))
+"""The kinds of event that may be collapsed into a later one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +34,40 @@ class Pace:
     """The timing of the protocol, in ms; tests shrink it.
 
     ``ring``: how long a doorbell may be unanswered before its slot is given to another; ``slot``: how
-    long a turn lives without a sign of life (each step renews it); ``scan``: least time between scans.
+    long a turn lives without a sign of life (each step renews it, and each scan of the process that runs
+    it); ``scan``: least time between scans.  ``crashes``: deaths in quarantine until a letter is dead.
     """
 
     ring: int = 20_000
-    slot: int = 45_000
+    slot: int = 15_000
     scan: int = 200
     crashes: int = 5
+
+
+class Scan(NamedTuple):
+    """What a scan did: subjects ``freed`` of dead turns, subjects become ``due``, bells to ring.
+
+    ``isolate``: suspects wait, and the caller is the one to start a quarantine.  ``buried``: ids of
+    letters that died of having ended their process too often.
+    """
+
+    freed: int
+    due: int
+    bells: tuple[Bell, ...]
+    isolate: bool = False
+    buried: tuple[str, ...] = ()
+
+
+class Signs(NamedTuple):
+    """What a process tells when it scans.
+
+    ``running``: its turns of this connector, whose slots are renewed.  ``died``: names (nonces) of processes
+    that it knows to be gone.  ``able``: it could start a quarantine.
+    """
+
+    running: Sequence[str] = ()
+    died: Sequence[str] = ()
+    able: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +118,7 @@ class Deliveries(Losses, Views):
         """``clock`` returns ms and is given by tests only; without it the server's time counts.
 
         ``blocks``: a dead letter keeps back what comes after it.  ``marks`` remember how far these books had
-        come, for the whole process.
+        come, for the whole process.  ``nonce`` names the process: no two that may meet have the same.
         """
         # redis-py types every answer as str | bytes; ours are bytes (decode_responses is off).
         self.client: Any = client
@@ -104,6 +139,9 @@ class Deliveries(Losses, Views):
 
     def _run(self, name: str, *arguments: Any) -> Any:
         return run(self.client, name, self.tag, *self.head(), *arguments)
+
+    def _run_beside(self, name: str, commands: Sequence[Command], *arguments: Any) -> tuple[Any, list[Any]]:
+        return run_beside(self.client, name, self.tag, (*self.head(), *arguments), commands)
 
     def accept_arguments(
         self,
@@ -147,13 +185,29 @@ class Deliveries(Losses, Views):
         self.marks.saw(self.uid, writes)
         return Accepted(tuple(one.decode() for one in outcomes), tuple(bells_of(bells)), writes)
 
-    def begin(self, token: str) -> str:
-        """Trade a doorbell's token for a turn; "" when there is nothing to do or no slot."""
-        return str(self._run("begin", token, self._nonce).decode())
+    def new_turn(self, *, alone: bool = False) -> str:
+        """Name a turn that is about to begin; ``alone`` is one of the quarantine."""
+        return f"{'q' if alone else 't'}{next(_numbers)}-{self._nonce}"
 
-    def claim(self, turn: str, *, subjects: int = 1, letters: int = 50) -> Claim:
-        """Take ready subjects into the turn; on ``empty`` and ``closed`` the slot has been given back."""
-        return _claim(self._run("claim", turn, subjects, letters))
+    def begin(
+        self, token: str, *, turn: str = "", subjects: int = 1, letters: int = 50, beside: Sequence[Command] = ()
+    ) -> Claim:
+        """Trade a doorbell's token for a turn and take ready subjects into it.
+
+        Where the status is not ``work`` there is no turn: nothing to do, closed, or no free slot (``full``).
+        ``turn`` is a name by `new_turn`.  ``beside`` are commands that are asked in the same round trip.
+        """
+        turn = turn or self.new_turn()
+        arguments = (token, turn, subjects, letters)
+        if not beside:
+            return replace(_claim(self._run("begin", *arguments)), turn=turn)
+        got, answers = self._run_beside("begin", beside, *arguments)
+        return replace(_claim(got), turn=turn, beside=tuple(answers))
+
+    def isolate(self, *, turn: str = "") -> Claim:
+        """Begin a turn of the quarantine with the first suspect, unless there is one (``full``)."""
+        turn = turn or self.new_turn(alone=True)
+        return replace(_claim(self._run("isolate", turn)), turn=turn)
 
     def intend(
         self,
@@ -226,14 +280,14 @@ class Deliveries(Losses, Views):
         """End a turn; what it holds goes back; the bell it returns must be rung."""
         return next(bells_of([self._run("end", turn)]), None)
 
-    def scan(self) -> tuple[int, int, tuple[Bell, ...]]:
-        """Put right what crashes and time left behind: (subjects freed, become due, bells to ring)."""
-        freed, due, *bells = self._run("scan", *self.scan_arguments())
-        return freed, due, tuple(bells_of(bells))
-
-    def scan_arguments(self) -> tuple[Any, ...]:
+    def scan_arguments(self, signs: Signs) -> tuple[Any, ...]:
         """Return the arguments of ``scan``, for a caller that pipelines it."""
-        return (self.pace.crashes, self.pace.scan, int(self.blocks))
+        running, died = orjson.dumps(list(signs.running)), orjson.dumps(list(signs.died))
+        return (self.pace.crashes, self.pace.scan, int(self.blocks), int(signs.able), _COLLAPSE, running, died)
+
+    def scan(self, signs: Signs | None = None) -> Scan:
+        """Put right what crashes and time left behind."""
+        return _scan(self._run("scan", *self.scan_arguments(signs or Signs())))
 
     def close(self, until: int, why: str) -> Bell | None:
         """Close the connector until ``until`` (ms; 0 opens it)."""
@@ -353,15 +407,21 @@ def look_at_all(client: Redis, books: Sequence[Deliveries]) -> list[Deliveries]:
     return halted
 
 
-def scan_all(client: Redis, books: Sequence[Deliveries]) -> list[tuple[int, int, tuple[Bell, ...]]]:
-    """Scan many connectors in one round trip; see `Deliveries.scan`."""
+def scan_all(client: Redis, books: Sequence[Deliveries], signs: Sequence[Signs] = ()) -> list[Scan]:
+    """Scan many connectors in one round trip; see `Deliveries.scan`.  ``signs``: of each of them, or of none."""
     if not books:
         return []
+    told = signs or [Signs()] * len(books)
+    calls = [("scan", one.tag, (*one.head(), *one.scan_arguments(mine))) for one, mine in zip(books, told, strict=True)]
     try:
-        answers = run_all(client, [("scan", one.tag, (*one.head(), *one.scan_arguments())) for one in books])
+        return [_scan(answer) for answer in run_all(client, calls)]
     except NoScriptError:
-        return [one.scan() for one in books]
-    return [(answer[0], answer[1], tuple(bells_of(answer[2:]))) for answer in answers]
+        return [one.scan(mine) for one, mine in zip(books, told, strict=True)]
+
+
+def _scan(answer: Any) -> Scan:
+    freed, due, isolate, buried, *bells = answer
+    return Scan(freed, due, tuple(bells_of(bells)), bool(isolate), tuple(one.decode() for one in buried))
 
 
 def _claim(got: Sequence[Any]) -> Claim:

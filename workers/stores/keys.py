@@ -15,8 +15,9 @@ name                  type    holds                                             
                               until), ``open_why``, ``hush`` ms (no bell until),
                               ``shut:<lane>`` ms (the lane is left alone until),
                               ``format``, ``activated`` ms (first seen by anybody: where
-                              its polls begin), ``alive`` ms of the last write;
-                              ``halted``, ``doubt_*``: lua/epoch.lua
+                              its polls begin), ``alive`` ms of the last write; ``called``
+                              (ms until which nobody else is asked to start a
+                              quarantine); ``halted``, ``doubt_*``: lua/epoch.lua
 ``counts``            hash    accepted, delivered, skipped, dead, discarded, in_flight;    for ever
                               ``retries``, ``filtered``, ``missed``, ``overtaken``,
                               ``late`` besides; ``calls`` (API calls that deliveries took) and
@@ -24,14 +25,20 @@ name                  type    holds                                             
 ``minute:<n>``        hash    what was counted in that minute since 1970; ``lag:<n>``     3 h
                               deliveries within 125 ms times two to the n
 ``own``               hash    subject -> ``r:<lane>`` ready, ``d`` due, ``p:<gate>``       while it has mail
-                              parked, else the token of the turn that holds it
+                              parked, ``s`` set apart, else the token of the turn that
+                              holds it
 ``ready:<lane>``      zset    subjects that may be claimed, by order of becoming ready     while ready
-``slots``             zset    tokens of rung doorbells and live turns -> expiry ms         until expiry
+``suspects``          zset    subjects whose first letter only the quarantine may try     while suspected
+``slots``             zset    tokens of rung doorbells (``b``), live turns (``t``) and      until expiry
+                              turns of the quarantine (``q``) -> expiry ms; a turn's
+                              token ends with ``-`` and the name of its process
 ``turns``             hash    token -> subjects that the turn holds (JSON)                 the turn
 ``due``               zset    subjects that wait -> until ms                               while waiting
 ``mail:<subject>``    zset    deliveries of one mailbox by sequence                        until settled
-``d:<delivery>``      hash    one delivery: see `connector` *Delivery*; ``batch`` the      until settled; dead: 30 d
-                              digest that has been announced with it
+``d:<delivery>``      hash    one delivery: event, entity, subject, kind, lane, key, seq,  until settled; dead: 30 d
+                              at, attempts, state, and its failures; ``batch`` the
+                              digest that has been announced with it; ``suspect`` 1, or
+                              the turn that tries it alone; ``crashes`` while alone
 ``b:<delivery>``      string  codec byte + event body                                      until settled; dead: 30 d
 ``seen:<delivery>``   string  dedupe mark (1, dead, discarded)                             as its source redelivers
 ``dead``              zset    dead letters by time of death                                30 d

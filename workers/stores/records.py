@@ -201,11 +201,18 @@ def bells_of(rows: Iterable[Any]) -> Iterator[Bell]:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a claim brought: ``status`` is ``work``, ``empty``, ``closed`` (until ``open_at`` ms) or ``gone``."""
+    """What a claim brought.
+
+    ``status`` is ``work``, ``empty``, ``closed`` (until ``open_at`` ms), ``gone`` (the slot has expired),
+    ``full`` (no turn could begin) or ``ok`` (nothing was asked for).  ``turn`` is the one that began;
+    ``beside`` answers what was asked in the same round trip.
+    """
 
     status: str
     open_at: int = 0
     boxes: tuple[Box, ...] = ()
+    turn: str = ""
+    beside: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

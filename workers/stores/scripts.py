@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -12,7 +13,12 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import NoScriptError
 from redis.exceptions import RedisError as StoreError
 
-__all__ = ["NoScriptError", "StoreError", "run", "run_all", "run_many", "sha_of", "text_of"]
+from workers.stores.client import Store
+
+__all__ = ["Command", "NoScriptError", "StoreError", "run", "run_all", "run_beside", "run_many", "sha_of", "text_of"]
+
+Command = tuple[Any, ...]
+"""A command of the server as its words: ("HGETALL", "key")."""
 
 _MOVE_LETTERS: Final = frozenset(
     {"accept", "bury_held", "discard", "gate", "order", "order_step", "replay", "scan", "settle", "trim"},
@@ -20,6 +26,14 @@ _MOVE_LETTERS: Final = frozenset(
 """Scripts by which letters leave, die or come back: every function of a library costs each call a little."""
 
 _CONNECTION: Final = frozenset({"take_tokens", "lower_tokens", "fail", "succeed", "close_connection"})
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Return the names of all scripts."""
+    found = (one.name for one in (files("workers.stores") / "lua").iterdir())
+    libraries = {"connection", "lib", "gates", "letters", "epoch"}
+    return tuple(sorted({one.removesuffix(".lua") for one in found if one.endswith(".lua")} - libraries))
 
 
 @cache
@@ -46,6 +60,25 @@ def run(client: Redis, name: str, tag: str, *arguments: Any) -> Any:
         return client.execute_command("EVALSHA", sha_of(name), 1, tag, *arguments)  # type: ignore[no-untyped-call]
     except NoScriptError:
         return client.execute_command("EVAL", text_of(name), 1, tag, *arguments)  # type: ignore[no-untyped-call]
+
+
+def run_beside(
+    client: Redis, name: str, tag: str, arguments: Sequence[Any], commands: Sequence[Command]
+) -> tuple[Any, list[Any]]:
+    """Run a script and, in the same round trip, commands that only read; returns its answer and theirs."""
+    script = ("EVALSHA", sha_of(name), 1, tag, *arguments)
+    try:
+        if isinstance(client, Store):
+            answer, *rest = client.ask(script, *commands)
+        else:
+            pipeline = client.pipeline(transaction=False)
+            for command in (script, *commands):
+                pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
+            answer, *rest = pipeline.execute()
+    except NoScriptError:
+        answer = client.execute_command("EVAL", text_of(name), 1, tag, *arguments)  # type: ignore[no-untyped-call]
+        rest = [client.execute_command(*command) for command in commands]  # type: ignore[no-untyped-call]
+    return answer, rest
 
 
 def run_all(client: Redis, calls: list[tuple[str, str, tuple[Any, ...]]]) -> list[Any]:

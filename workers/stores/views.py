@@ -70,14 +70,15 @@ class Views:
         return [{name.decode(): int(value) for name, value in got.items()} for got in pipeline.execute()]
 
     def backlog(self) -> dict[str, int]:
-        """Return how many subjects are ready by lane, due, parked, and turns and doorbells out."""
+        """Return how many subjects are ready by lane, due, set apart (suspect), and turns and doorbells out."""
         pipeline = self.client.pipeline(transaction=False)
         for lane in LANES:
             pipeline.zcard(f"{self.tag}ready:{lane}")
         pipeline.zcard(self.tag + "due")
+        pipeline.zcard(self.tag + "suspects")
         pipeline.zcard(self.tag + "slots")
         got = pipeline.execute()
-        return dict(zip((*LANES, "due", "slots"), got, strict=True))
+        return dict(zip((*LANES, "due", "suspect", "slots"), got, strict=True))
 
     def condition(self) -> dict[str, str]:
         """Return ``meta``: until when it is closed and why, sequence numbers, format."""
@@ -143,9 +144,9 @@ class Views:
         return self._letters(found[:most])
 
     def first_waiting(self, *, each: int) -> list[Letter]:
-        """Return the first letter of the first ``each`` subjects of every lane and of what is due later."""
+        """Return the first letter of the first ``each`` subjects of every lane, of what is due later and set apart."""
         pipeline = self.client.pipeline(transaction=False)
-        for name in (*(f"ready:{lane}" for lane in LANES), "due"):
+        for name in (*(f"ready:{lane}" for lane in LANES), "due", "suspects"):
             pipeline.zrange(self.tag + name, 0, each - 1)
         subjects = [one.decode() for found in pipeline.execute() for one in found]
         for subject in subjects:

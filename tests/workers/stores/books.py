@@ -8,7 +8,7 @@ from typing import Any
 from redis import Redis
 
 from workers.stores.deliveries import Accepted, Deliveries, Fresh, Pace
-from workers.stores.scripts import text_of
+from workers.stores.scripts import names, text_of
 
 T0 = 1_800_000_000_000
 """Where a test's clock starts, in ms."""
@@ -42,6 +42,8 @@ class Spoilt(Deliveries):
         self._spoils = spoils
         self._texts: dict[str, str] = {}
         self.found: set[str] = set()
+        for name in names():
+            self._text(name)
 
     def _text(self, name: str) -> str:
         if name not in self._texts:

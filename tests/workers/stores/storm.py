@@ -1,10 +1,11 @@
 """Play the doorbell protocol in random interleavings and judge it by a model of its own.
 
-One seed is one history: events come in, bells are lost, doubled and reordered, workers are killed between
-any two steps or frozen past their lease and thawed, subjects wait, are parked, joined; a cause strikes some
-entities for a while and holds the connector, canaries find out when it is mended; dead letters are replayed
-and discarded; the connector closes and opens.  Afterwards everything heals, gates with a clock by themselves,
-and everything that was accepted must have been settled once.
+One seed is one history: events come in, bells are lost, doubled and reordered, answers are lost and scripts sent
+again, workers are killed between any two steps or frozen past their lease and thawed, what they held is tried alone
+by a quarantine that is killed as well, subjects wait, are parked, joined; a cause strikes some entities for a while
+and holds the connector, canaries find out when it is mended; dead letters are replayed and discarded; the connector
+closes and opens.  Afterwards everything heals, gates with a clock by themselves, and everything that was accepted
+must have been settled once.
 
 `Quiet` is the same without any fault, without a scan and without time passing: there a wake-up that is
 lost is lost for good, which a storm's scans would hide.
@@ -20,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tests.workers.stores.books import Ticker, letter
-from workers.stores.deliveries import Deliveries
+from workers.stores.deliveries import Deliveries, Signs
 from workers.stores.records import Bell, Box, Claim, Settlement
 
 ENTITIES: Final = tuple(f"git:issue:{n}" for n in range(5))
@@ -58,6 +59,10 @@ class Model:
     """What died of the cause before it was held."""
     holder: dict[str, str] = field(default_factory=dict)
     """Subject -> the turn that claimed it last."""
+    tried: dict[str, str] = field(default_factory=dict)
+    """Turn -> the letter that it tries alone."""
+    accused: Counter[str] = field(default_factory=Counter)
+    """Letter -> turns of the quarantine that were killed, frozen or forgotten while they tried it."""
 
     def in_flight(self, entity: str) -> list[str]:
         gone = self.settled.keys() | self.dead | self.discarded
@@ -89,6 +94,8 @@ class Storm:
         self.broken = self.faults and seed % 2 == 0
         """A cause is there that makes some entities fail."""
         self.numbers = 0
+        self.isolated = 0
+        """Quarantines that a scan has asked for and nobody has started yet."""
         self.seen: set[str] = set()
         """What happened, for the test that asks whether a storm is one."""
 
@@ -142,9 +149,16 @@ class Storm:
     def answer(self) -> None:
         if self.bells:
             token = self.bells.pop(self.rnd.randrange(len(self.bells)))
-            worker = Worker(iter(()))  # type: ignore[arg-type]  # replaced at once: steps need the worker
-            worker.steps = self.turn(worker, token)
-            self.workers.append(worker)
+            self.start(token)
+        if self.isolated:
+            self.isolated -= 1
+            self.start("")
+
+    def start(self, token: str) -> None:
+        """Start a turn: the answer to a bell, or (no token) one of the quarantine."""
+        worker = Worker(iter(()))  # type: ignore[arg-type]  # replaced at once: steps need the worker
+        worker.steps = self.turn(worker, token)
+        self.workers.append(worker)
 
     def advance(self) -> None:
         for worker in self.rnd.sample(self.workers, min(3, len(self.workers))):
@@ -160,21 +174,45 @@ class Storm:
         if x < 0.03:
             self.seen.add("killed")
             self.workers.remove(worker)  # SIGKILL: nothing of it runs any more, not even a finally
+            self.accuse(worker)
+            if self.rnd.random() < 0.3:
+                self.seen.add("known to be dead")
+                self.scan(died=(worker.turn.rpartition("-")[2],) if worker.turn.startswith("q") else ())
         elif x < 0.07:
             worker.frozen_until = self.clock() + self.rnd.randint(10, 100)  # SIGSTOP, then SIGCONT
+            self.accuse(worker)
 
-    def scan(self) -> None:
+    def accuse(self, worker: Worker) -> None:
+        if worker.turn in self.model.tried:
+            self.seen.add("killed alone")
+
+    def scan(self, died: Sequence[str] = ()) -> None:
+        for turn, one in list(self.model.tried.items()):
+            if not self.alive(turn) or turn.rpartition("-")[2] in died:
+                # Killed, frozen or just too slow: this scan sees it, unless its letter has been settled meanwhile.
+                self.model.accused[one] += 1
+                del self.model.tried[turn]
+        running = [one.turn for one in self.workers if one.turn and one.frozen_until <= self.clock()]
         before = Keys(self.store)
-        _, _, bells = self.store.scan()
+        got = self.store.scan(Signs(running if self.rnd.random() < 0.5 else (), died))
         self.judge_canaries(before, Keys(self.store))
-        for one in self.store.dead(most=1000):
-            self.seen |= {"crash"} if one.fields.get("error") == "Crash" else set()
-            self.model.dead.add(one.id)  # the scan gives up on what killed its worker too often
-        self.ring(bells)
+        for gone in self.store.dead(most=1000):
+            if gone.id in self.model.dead:
+                continue
+            # The scan gives up on what killed its process too often.
+            self.seen.add("crash")
+            if gone.id not in got.buried:
+                raise Broken(f"{gone.id} died, and the scan does not say so: {got}")
+            if self.model.accused[gone.id] < self.store.pace.crashes:
+                raise Broken(f"{gone.id} is innocent: accused {self.model.accused[gone.id]} times")
+            self.model.accused[gone.id] = 0
+            self.model.dead.add(gone.id)
+        self.isolated += got.isolate
+        self.ring(got.bells)
 
     def operate(self) -> None:
         dead = sorted(self.model.dead)
-        match self.rnd.randrange(10):
+        match self.rnd.randrange(11):
             case 0:
                 self.ring([self.store.close(self.clock() + self.rnd.randint(5, 60), "limit")])
             case 1:
@@ -194,6 +232,8 @@ class Storm:
                 self.ring(bells)
             case 7 | 8:
                 self.broken = not self.broken
+            case 10:
+                self.isolated += 1  # a person runs the command
             case _:
                 pass
 
@@ -222,11 +262,12 @@ class Storm:
 
     # --- a worker -----------------------------------------------------------------------------------------
     def turn(self, worker: Worker, token: str) -> Generator[None, None, None]:
-        worker.turn = self.store.begin(token)
-        yield
-        if not worker.turn:
-            return
-        claim: Claim | None = self.claimed(worker, self.store.claim(worker.turn))
+        turn = self.store.new_turn(alone=not token)
+        claim: Claim | None = self.begun(worker, turn, token)
+        if self.faults and self.rnd.random() < 0.1:
+            self.seen.add("begun again")
+            yield
+            claim = self.begun(worker, turn, token)  # the first answer was lost
         for _ in range(self.rnd.randint(1, 5)):
             yield
             if claim is None or claim.status != "work":
@@ -251,9 +292,8 @@ class Storm:
             if answer is not None:
                 self.judge_verdict(out, what)
             claim = self.settled(worker, box, what, answer)
-            if claim is not None and claim.status == "ok":
-                yield
-                claim = self.claimed(worker, self.store.claim(worker.turn))
+        if not worker.turn:
+            return
         if claim is not None and claim.status == "empty":
             if self.leaves_late:
                 yield
@@ -263,8 +303,27 @@ class Storm:
         yield
         self.ring([self.store.end(worker.turn)])
 
+    def begun(self, worker: Worker, turn: str, token: str) -> Claim:
+        claim = self.store.begin(token, turn=turn) if token else self.store.isolate(turn=turn)
+        # Begun again: what it held by the answer that was lost has gone back.
+        self.model.holder = {subject: one for subject, one in self.model.holder.items() if one != turn}
+        if claim.status == "full" and any(one.turn == turn for one in self.workers if one is not worker):
+            raise Broken(f"{turn} has begun twice")
+        worker.turn = turn if claim.status == "work" or self.leaves_late else ""
+        return self.claimed(worker, claim)
+
     def claimed(self, worker: Worker, claim: Claim) -> Claim:
         self.seen.add(claim.status)
+        alone = worker.turn.startswith("q")
+        self.model.tried.pop(worker.turn, None)
+        for one in [one for box in claim.boxes for one in box.letters]:
+            if ("suspect" in one.fields) and not alone:
+                raise Broken(f"{one.id} is a suspect and in the ordinary turn {worker.turn}")
+            if alone:
+                self.seen.add("alone")
+                self.model.tried[worker.turn] = one.id
+        if alone and sum(len(box.letters) for box in claim.boxes) > 1:
+            raise Broken(f"{worker.turn} tries more than one letter: {claim.boxes}")
         for box in claim.boxes:
             holder = self.model.holder.get(box.subject)
             if holder not in {None, worker.turn} and self.alive(holder):
@@ -290,6 +349,8 @@ class Storm:
         for one, _ in what.bury if not what.held else ():
             self.model.dead.add(one)
             self.model.of_cause |= {one} if what.hold else set()
+        for one, _ in what.failed:
+            self.model.accused[one] = 0  # it came to an end
         for one in self.superseded(what):
             self.model.dead.discard(one)
             self.model.settled[one] += 1
@@ -364,8 +425,10 @@ class Storm:
         """Compare the keys with one another and with the model."""
         keys = Keys(self.store)
         alive = [token for token, expiry in keys.slots.items() if expiry > self.clock()]
-        if len(alive) > self.store.concurrency:
+        if len([one for one in alive if not one.startswith("q")]) > self.store.concurrency:
             raise Broken(f"more slots than the concurrency: {alive}")
+        if len([one for one in alive if one.startswith("q")]) > 1:
+            raise Broken(f"more than one quarantine: {alive}")
         turns = [one.turn for one in self.workers if one.turn in alive]
         if len(turns) != len(set(turns)):
             raise Broken(f"two workers in one turn: {turns}")
@@ -394,9 +457,9 @@ class Storm:
 
     def work_off(self) -> None:
         for _ in range(100_000):
-            if not (self.bells or self.workers):
+            if not (self.bells or self.workers or self.isolated):
                 return
-            if self.bells:
+            if self.bells or self.isolated:
                 self.answer()
             for worker in list(self.workers):
                 if next(worker.steps, self) is self:
@@ -445,6 +508,7 @@ class Keys:
         self.own = {name.decode(): value.decode() for name, value in client.hgetall(tag + "own").items()}
         self.slots = {name.decode(): score for name, score in client.zrange(tag + "slots", 0, -1, withscores=True)}
         self.due = {name.decode() for name in client.zrange(tag + "due", 0, -1)}
+        self.suspects = {name.decode() for name in client.zrange(tag + "suspects", 0, -1)}
         self.ready = {
             name.decode(): lane
             for lane in ("live", "replay", "backfill")
@@ -474,12 +538,15 @@ class Keys:
         ready = {subject: owner[2:] for subject, owner in self.own.items() if owner.startswith("r:")}
         if ready != self.ready:
             raise Broken(f"ready {self.ready}, but owned {ready}")
+        apart = {subject for subject, owner in self.own.items() if owner == "s"}
+        if apart != self.suspects:
+            raise Broken(f"suspects {self.suspects}, but owned {apart}")
         for subject, owner in self.own.items():
             if owner == "d" and subject not in self.due:
                 raise Broken(f"{subject} waits for ever")
             if owner.startswith("p:") and subject not in self.gates.get(owner[2:], set()):
                 raise Broken(f"{subject} is parked behind a gate that does not know it: {owner}")
-            if owner.startswith("t") and subject not in self.turns.get(owner, set()):
+            if owner.startswith(("t", "q")) and subject not in self.turns.get(owner, set()):
                 raise Broken(f"{subject} is held by {owner}, and no scan will free it")
         self.check_gates()
         if self.dead != self.dead_by_entity:

@@ -81,7 +81,16 @@ def test_a_store_that_is_away_is_reported_after_one_repeat() -> None:
 def test_books_work_over_it(store: Any) -> None:
     books = Deliveries(store, "bugs")
     assert books.accept(()).outcomes == ()
-    assert books.begin("nobody's") == ""
+    assert books.begin("nobody's").status == "empty"
+    assert books.begin("nobody's", beside=[("HGETALL", "nothing"), ("ZCARD", "nothing")]).beside[1] == 0
+
+
+def test_a_refusal_among_several_leaves_the_connection_in_order(store: Any) -> None:
+    first = who(store)
+    with pytest.raises(NoScriptError):
+        store.ask(("EVALSHA", "0" * 40, 0), ("ZCARD", "nothing"), ("NOSUCH",))
+    assert store.ask(("EVAL", "return 7", 0), ("ZCARD", "nothing")) == [7, 0]
+    assert who(store) == first
 
 
 def test_an_event_loops_script_is_repeated_over_a_new_connection_where_its_own_was_cut(url: str, store: Any) -> None:

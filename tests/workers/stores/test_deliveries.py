@@ -17,7 +17,7 @@ from workers.stores.deliveries import Deliveries, Pace, scan_all
 from workers.stores.keys import DAY_MS, DEAD_DAYS, FORMAT, connection_tag, connector_tag, tag_of
 from workers.stores.orders import give
 from workers.stores.records import Box, Claim, Settlement, UnknownFormat
-from workers.stores.scripts import text_of
+from workers.stores.scripts import names, text_of
 
 MAIL = "git:issue:1"
 
@@ -35,8 +35,8 @@ def store(redis_client: Redis, ticker: Ticker) -> Deliveries:
 def claimed(store: Deliveries, *more: Any, **options: Any) -> tuple[str, Box]:
     """Accept letters and claim the first subject."""
     got = store.accept(list(more) or [letter(1)], **options)
-    turn = store.begin(got.bells[0].token)
-    return turn, store.claim(turn).boxes[0]
+    claim = store.begin(got.bells[0].token)
+    return claim.turn, claim.boxes[0]
 
 
 def adds_up(store: Deliveries, **wanted: int) -> None:
@@ -130,8 +130,8 @@ def test_live_goes_first_and_nothing_starves(redis_client: Redis, ticker: Ticker
         store.accept([letter(f"{lane}{n}", f"{lane}:{n}", lane=lane) for n in range(20)])
     order: list[str] = []
     ticker.move(61)
-    turn = store.begin("none")
-    claim = store.claim(turn)
+    claim = store.begin("none")
+    turn = claim.turn
     while claim.status == "work":
         order.append(claim.boxes[0].lane)
         what = Settlement(settle=[(one.id, "delivered", "") for one in claim.boxes[0].letters])
@@ -177,9 +177,8 @@ def test_a_live_event_lifts_its_mailbox(store: Deliveries) -> None:
 def test_a_bell_is_traded_once(redis_client: Redis, ticker: Ticker) -> None:
     store = books(redis_client, ticker, concurrency=1)
     (bell,) = store.accept([letter(1), letter(2, "git:issue:2")]).bells
-    turn = store.begin(bell.token)
-    assert turn.startswith("t")
-    assert store.begin(bell.token) == ""
+    assert store.begin(bell.token).status == "work"
+    assert store.begin(bell.token).status == "full"
 
 
 def test_a_bell_that_nobody_answers_rings_again_ever_later(store: Deliveries, ticker: Ticker) -> None:
@@ -213,20 +212,30 @@ def test_a_closed_connector_rings_for_nobody_until_it_opens(store: Deliveries, t
 
 def test_a_turn_that_meets_a_closed_connector_leaves(store: Deliveries) -> None:
     (bell,) = store.accept([letter(1)]).bells
-    turn = store.begin(bell.token)
     store.close(T0 + 100, "limit")
-    claim = store.claim(turn)
+    claim = store.begin(bell.token)
     assert (claim.status, claim.open_at) == ("closed", T0 + 100)
     assert store.backlog()["slots"] == 0
 
 
-def test_a_claim_whose_answer_was_lost_strands_nothing(store: Deliveries) -> None:
-    store.accept([letter(1), letter(2, "git:issue:2")])
-    turn = store.begin("lost")
-    store.claim(turn)
-    assert store.claim(turn).status == "work"
+def test_a_beginning_whose_answer_was_lost_strands_nothing(store: Deliveries) -> None:
+    bells = store.accept([letter(1), letter(2, "git:issue:2")]).bells
+    turn = store.new_turn()
+    first = store.begin(bells[0].token, turn=turn)
+    again = store.begin(bells[0].token, turn=turn)
+    assert (first.status, again.status) == ("work", "work")
+    assert store.backlog()["slots"] == 2, "it must go on with the turn it began, not begin another"
     store.end(turn)
     assert {store.owner(MAIL), store.owner("git:issue:2")} == {"r:live"}
+
+
+def test_what_is_asked_beside_a_beginning_comes_in_the_same_round_trip(store: Deliveries) -> None:
+    (bell,) = store.accept([letter(1)]).bells
+    store.client.zadd("failing", {"x": 1})
+    claim = store.begin(bell.token, beside=[("ZCARD", "failing"), ("HGETALL", "nothing")])
+    assert claim.status == "work"
+    assert claim.beside[0] == 1
+    assert not claim.beside[1]
 
 
 # --- settle ----------------------------------------------------------------------------------------------------
@@ -335,8 +344,7 @@ def test_a_replay_returns_to_its_place(store: Deliveries) -> None:
     done, _ = store.replay(["d1", "d1", "unknown"], '{"action":"replay"}')
     assert done == ["d1"]
     assert store.replay(["d1"], "{}")[0] == []
-    turn = store.begin("any")
-    assert [one.id for one in store.claim(turn).boxes[0].letters] == ["d1", "d2"]
+    assert [one.id for one in store.begin("any").boxes[0].letters] == ["d1", "d2"]
     assert store.audit()[0]["action"] == "replay"
     adds_up(store, accepted=2, dead=0, in_flight=2)
 
@@ -381,16 +389,12 @@ def test_only_states_are_superseded(store: Deliveries) -> None:
 # --- scan -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_scan_frees_the_dead_and_buries_what_kills_them(store: Deliveries, ticker: Ticker) -> None:
-    store.accept([letter(1), letter(2)])
-    for crash in range(store.pace.crashes):
-        turn = store.begin("any")
-        assert next(one.id for one in store.claim(turn).boxes[0].letters) == "d1", crash
-        ticker.move(store.pace.slot + 1)
-        assert store.scan()[0] == 1
-    assert [one.fields["cause"] for one in store.dead()] == ["worker_crash"]
-    assert store.owner(MAIL) == "r:live"
-    adds_up(store, dead=1, in_flight=1)
+def test_a_scan_frees_what_the_dead_held(store: Deliveries, ticker: Ticker) -> None:
+    store.accept([letter(1)])
+    assert store.begin("any").status == "work"
+    assert store.scan().freed == 0
+    ticker.move(store.pace.slot + 1)
+    assert store.scan().freed == 1
 
 
 def test_scans_come_no_closer_than_they_should(redis_client: Redis, ticker: Ticker) -> None:
@@ -461,24 +465,34 @@ def everything(store: Deliveries, ticker: Ticker) -> None:
     store.accept([letter(99, "git:issue:99", expected=True)])
     lanes = ("live", "replay", "backfill", "live")
     got = store.accept([letter(3 + n, f"git:issue:{3 + n}", lane=lane) for n, lane in enumerate(lanes)])
-    turn = store.begin(got.bells[0].token)
+    claim = store.begin(got.bells[0].token)
+    turn = claim.turn
     for how in ("due", "go"):
-        first = store.claim(turn).boxes[0]
+        first = claim.boxes[0]
         done = [(first.letters[0].id, "delivered", "")] if how == "go" else []
-        store.settle(turn, first.subject, Settlement(settle=done, next=how, delay=1000))
-    hold_for_causes(store, turn, ticker)
-    store.claim(turn)
+        answer = store.settle(turn, first.subject, Settlement(settle=done, next=how, delay=1000), claim=1)
+        assert answer is not None
+        claim = answer
+    hold_for_causes(store, turn, claim, ticker)
     store.scan()
+    ticker.move(61)
+    store.accept([letter("later", "git:issue:8"), letter("last", "git:issue:9")])
+    scanned = store.scan()
+    assert scanned.isolate
+    assert store.begin(scanned.bells[0].token).status == "work"
 
 
-def hold_for_causes(store: Deliveries, turn: str, ticker: Ticker) -> None:
+def hold_for_causes(store: Deliveries, turn: str, claim: Claim, ticker: Ticker) -> None:
     """Leave a canary out and another behind its gate, and a cause that has struck once."""
     store.accept([letter(n, f"git:issue:{n}") for n in (11, 12, 13)])
     canary = {"first": 1, "longest": 1}
     for gate, entities in (("cause:a", 1), ("cause:a", 1), ("cause:b", 2)):
-        first = store.claim(turn).boxes[0]
+        first = claim.boxes[0]
         hold = {"gate": gate, "kind": "k", "where": "", "entities": entities, "window": 9999, "canary": canary}
-        store.settle(turn, first.subject, Settlement(bury=[(first.letters[0].id, {})], hold=hold))
+        what = Settlement(bury=[(first.letters[0].id, {})], hold=hold)
+        answer = store.settle(turn, first.subject, what, claim=1)
+        assert answer is not None
+        claim = answer
     ticker.move(2)
     store.scan()
 
@@ -504,11 +518,7 @@ def test_every_key_stands_in_the_table_and_under_one_tag(store: Deliveries, tick
 
 
 def test_scripts_build_every_key_from_their_one_tag() -> None:
-    for name in ("accept", "begin", "claim", "intent", "settle", "end", "scan", "close", "gate", "replay", "discard", "trim",
-                 "bury_held",
-                 "enter", "missed", "recovered", "halt", "relink", "rebuilt",
-                 "order", "order_step", "order_cancel", "note", "care", "dead_rows",
-                 "take_tokens", "lower_tokens", "fail", "succeed", "close_connection"):  # fmt: skip
+    for name in names():
         text = re.sub(r"--.*", "", text_of(name))
         assert "KEYS[2]" not in text
         for call in re.findall(r"redis\.call\('(?!TIME)\w+',\s*([^)\s,]+)", text):
@@ -521,7 +531,7 @@ def test_a_full_store_refuses_only_what_is_new(valkey_url: str, ticker: Ticker) 
         server: Any = client
         bury(store, 50)
         store.accept([letter(n, f"git:issue:{n}") for n in range(6)])
-        for name in ("begin", "claim", "settle", "end", "scan", "intent", "replay", "accept"):
+        for name in ("begin", "isolate", "settle", "end", "scan", "intent", "replay", "accept"):
             server.script_load(text_of(name))
         server.config_set("maxmemory", 1)
         try:
@@ -530,15 +540,18 @@ def test_a_full_store_refuses_only_what_is_new(valkey_url: str, ticker: Ticker) 
             with pytest.raises(ResponseError, match="maxmemory"):
                 store.accept([], cursor=("poll", {"since": 1}))
             ticker.move(61)
-            turn = store.begin("any")
-            box = store.claim(turn).boxes[0]
+            claim = store.begin("any")
+            turn, box = claim.turn, claim.boxes[0]
             go = store.intend(turn, box.subject, "e", action="create", delivery="d", request="", deadline=1)
             assert go.answer == "go"
             what = Settlement(settle=[(box.letters[0].id, "delivered", "")], done=[("e", "1", "[]", DAY_MS)])
             assert store.settle(turn, box.subject, what, claim=1) is not None
             store.end(turn)
             ticker.move(61)
+            assert store.begin("any").status == "work"
+            ticker.move(store.pace.slot + 1)
             assert store.scan()[2]
+            assert store.isolate().status == "work"
             store.close(ticker() + 5, "limit")
             assert store.replay(["d50"], "{}")[0] == ["d50"]
             assert asked.take("jira", [Bucket("rest", 1000, 5)]).calls == 1

@@ -26,8 +26,8 @@ def bury(store: Deliveries, count: int) -> list[str]:
     ids = []
     for number in range(count):
         got = store.accept([letter(number, f"git:issue:{number}")])
-        turn = store.begin(got.bells[0].token)
-        box = store.claim(turn).boxes[0]
+        claim = store.begin(got.bells[0].token)
+        turn, box = claim.turn, claim.boxes[0]
         what = Settlement(bury=[(box.letters[0].id, {"error": "Rejected", "cause": "400"})])
         assert store.settle(turn, box.subject, what) is not None
         store.end(turn)

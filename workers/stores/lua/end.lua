@@ -2,9 +2,6 @@
 -- is left.  ARGV: turn.  Returns {token, life} or {}.
 prune()
 local turn = ARGV[5]
-for _, subject in ipairs(held_by(turn)) do
-  if redis.call('HGET', k('own'), subject) == turn then release(subject) end
-end
-note(turn, {})
+give_back(turn)
 redis.call('ZREM', k('slots'), turn)
 return bell()

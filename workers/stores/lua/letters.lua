@@ -26,6 +26,7 @@ local DEAD_MS = 31 * 86400000
 -- A letter needs a person: it keeps its place (seq), its body and its history.
 local function bury(id, fields)
   if not take_out(id) then return end
+  redis.call('HDEL', k('d:' .. id), 'suspect')
   redis.call('HSET', k('d:' .. id), 'state', 'dead', 'died', now)
   for name, value in pairs(fields) do redis.call('HSET', k('d:' .. id), name, value) end
   redis.call('PEXPIRE', k('d:' .. id), DEAD_MS)
@@ -63,13 +64,14 @@ local function supersede(id, kinds)
   end
 end
 
--- Back into its mailbox at its original place.
+-- Back into its mailbox at its original place.  What killed its workers is tried in quarantine only.
 function revive(id, lane)
   redis.call('PERSIST', k('d:' .. id))
   redis.call('PERSIST', k('b:' .. id))
   local subject = root(redis.call('HGET', k('d:' .. id), 'entity'))
   redis.call('HSET', k('d:' .. id), 'state', 'waiting', 'attempts', '0', 'crashes', '0', 'lane', lane, 'subject', subject)
   redis.call('HINCRBY', k('d:' .. id), 'replays', 1)
+  if redis.call('HGET', k('d:' .. id), 'cause') == 'worker_crash' then redis.call('HSET', k('d:' .. id), 'suspect', '1') end
   if redis.call('EXISTS', k('seen:' .. id)) == 1 then redis.call('SET', k('seen:' .. id), '1', 'KEEPTTL') end
   redis.call('ZADD', k('mail:' .. subject), redis.call('HGET', k('d:' .. id), 'seq'), id)
   count('in_flight', 1)

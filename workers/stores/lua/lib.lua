@@ -54,17 +54,25 @@ local function waiting()
   return n
 end
 
+-- The slots that count against the concurrency, the doorbells among them, and the turns of the quarantine,
+-- which do not count: full slots must not keep suspects waiting.
+local function taken()
+  local n, bells, alone = 0, 0, 0
+  for _, token in ipairs(redis.call('ZRANGE', k('slots'), 0, -1)) do
+    local kind = string.sub(token, 1, 1)
+    if kind == 'q' then alone = alone + 1 else n = n + 1 end
+    if kind == 'b' then bells = bells + 1 end
+  end
+  return n, bells, alone
+end
+
 -- Reserve a slot for a doorbell.  Returns token and life in ms, or nothing.  While nobody answers,
 -- the life (and so the interval of ringing again) doubles, up to 32 times.
 local function ring()
   prune()
-  local slots = redis.call('ZRANGE', k('slots'), 0, -1)
-  if #slots >= conc or not is_open() or hushed() then return nil end
+  local n, out = taken()
+  if n >= conc or not is_open() or hushed() then return nil end
   -- No more doorbells out than there are subjects to look at.
-  local out = 0
-  for _, token in ipairs(slots) do
-    if string.sub(token, 1, 1) == 'b' then out = out + 1 end
-  end
   if out >= waiting() then return nil end
   local unanswered = meta('unanswered') - 1
   local life = RING * math.min(32, 2 ^ math.floor(unanswered / conc))
@@ -93,7 +101,15 @@ local function set_ready(subject, lane)
   redis.call('HSET', k('own'), subject, 'r:' .. lane)
 end
 
--- A delivery came into a mailbox: make its subject ready unless somebody will look at it anyway.
+-- A letter that was being worked on when its worker died: only the quarantine may try it again.
+local function is_suspect(id) return redis.call('HEXISTS', k('d:' .. id), 'suspect') == 1 end
+local function set_apart(subject)
+  redis.call('ZADD', k('suspects'), meta('order'), subject)
+  redis.call('HSET', k('own'), subject, 's')
+end
+
+-- A delivery came into a mailbox: make its subject ready unless somebody will look at it anyway.  One that
+-- is set apart stays there.
 local function wake(subject, lane)
   local owner = redis.call('HGET', k('own'), subject)
   if not owner then
@@ -140,8 +156,9 @@ local function join(subject, target)
   else redis.call('HSET', k('alias'), mine, home) end
 end
 
--- Give a subject up: back into its lane, or out of the books when its mailbox is empty.  Letters of
--- an entity that has been linked to another subject move over to that one's mailbox.
+-- Give a subject up: back into its lane, apart when its first letter is a suspect, or out of the books when
+-- its mailbox is empty.  Letters of an entity that has been linked to another subject move over to that
+-- one's mailbox.
 local function release(subject)
   local home = root(subject)
   if home ~= subject then
@@ -152,10 +169,11 @@ local function release(subject)
     redis.call('DEL', k('mail:' .. subject))
     redis.call('HDEL', k('own'), subject)
     if redis.call('EXISTS', k('mail:' .. home)) == 1 then wake(home, lane_of(home)) end
-  elseif redis.call('EXISTS', k('mail:' .. subject)) == 1 then
-    set_ready(subject, lane_of(subject))
   else
-    redis.call('HDEL', k('own'), subject)
+    local first = redis.call('ZRANGE', k('mail:' .. subject), 0, 0)[1]
+    if not first then redis.call('HDEL', k('own'), subject)
+    elseif is_suspect(first) then set_apart(subject)
+    else set_ready(subject, lane_of(subject)) end
   end
 end
 
@@ -190,6 +208,14 @@ local function doubt_about(at)
   return d[4] and '0:' .. d[4] .. ':c'
 end
 
+-- What a turn still holds goes back untouched.
+local function give_back(turn)
+  for _, subject in ipairs(held_by(turn)) do
+    if redis.call('HGET', k('own'), subject) == turn then release(subject) end
+  end
+  note(turn, {})
+end
+
 -- Which lane to serve: live first, but every 4th claim starts with replay and every 8th with
 -- backfill, so that none starves.
 local function pop()
@@ -204,25 +230,54 @@ local function pop()
 end
 
 -- A backlog is served in groups: more than one subject at once, but only of the backfill lane, only while
--- nothing waits in the other lanes, and none that a worker has died of (its death would be theirs, too).
-local function goes_in_groups(subject, lane)
-  if lane ~= 'backfill' or redis.call('ZCARD', k('ready:live')) + redis.call('ZCARD', k('ready:replay')) > 0 then
-    return false
-  end
-  local first = redis.call('ZRANGE', k('mail:' .. subject), 0, 0)[1]
-  return not first or tonumber(redis.call('HGET', k('d:' .. first), 'crashes') or '0') == 0
+-- nothing waits in the other lanes.
+local function goes_in_groups(lane)
+  return lane == 'backfill' and redis.call('ZCARD', k('ready:live')) + redis.call('ZCARD', k('ready:replay')) == 0
 end
 
 local function pop_another()
   local subject = redis.call('ZRANGE', k('ready:backfill'), 0, 0)[1]
-  if not subject or not goes_in_groups(subject, 'backfill') then return nil end
+  if not subject or not goes_in_groups('backfill') then return nil end
   redis.call('ZREM', k('ready:backfill'), subject)
   return subject, 'backfill'
 end
 
+-- A letter as a turn gets it: {id, body, field, value...}; its entity is noted in `entities`.
+local function letter_of(id, entities)
+  local fields = redis.call('HGETALL', k('d:' .. id))
+  local letter = {id, redis.call('GET', k('b:' .. id)) or ''}
+  for i = 1, #fields do letter[#letter + 1] = fields[i] end
+  for i = 1, #fields, 2 do
+    if fields[i] == 'at' then
+      local doubt = doubt_about(fields[i + 1])
+      if doubt then letter[#letter + 1] = 'doubt'; letter[#letter + 1] = doubt end
+    elseif fields[i] == 'entity' then
+      entities[fields[i + 1]] = true
+      local unsure = redis.call('HGET', k('unsure'), fields[i + 1])
+      if unsure then letter[#letter + 1] = 'unsure'; letter[#letter + 1] = unsure end
+    end
+  end
+  return letter
+end
+
+-- {subject, lane, {entity, link...}, letter...}, up to the first suspect behind the first letter.
+local function box_of(subject, lane, ids)
+  local entities, letters, links = {}, {}, {}
+  for n, id in ipairs(ids) do
+    if n > 1 and is_suspect(id) then break end
+    letters[n] = letter_of(id, entities)
+  end
+  for entity, _ in pairs(entities) do
+    local link = redis.call('HGET', k('links'), entity)
+    if link then links[#links + 1] = entity; links[#links + 1] = link end
+  end
+  return {subject, lane, links, unpack(letters)}
+end
+
 -- Move up to `most` ready subjects into the turn; gives the slot back in the same script that sees
--- the lanes empty or the connector closed (as two steps it loses wake-ups).
--- Returns {status, open_at, {subject, lane, {id, field, value..., body}...}...}.
+-- the lanes empty or the connector closed (as two steps it loses wake-ups).  A turn of the quarantine takes
+-- one letter of one suspect at a time, and writes down which, so that its death accuses that letter only.
+-- Returns {status, open_at, {subject, lane, {entity, link...}, {id, body, field, value...}...}...}.
 local function take(turn, most, letters)
   if not alive(turn) then return {'gone', 0} end
   if not is_open() then
@@ -230,46 +285,28 @@ local function take(turn, most, letters)
     note(turn, {})
     return {'closed', tonumber(redis.call('HGET', k('meta'), 'open_at'))}
   end
+  local alone = string.sub(turn, 1, 1) == 'q'
+  if alone then most, letters = 1, 1 end
   local got, held = {'work', 0}, {}
   while #held < most do
     local subject, lane
-    if #held == 0 then subject, lane = pop() else subject, lane = pop_another() end
+    if alone then subject, lane = redis.call('ZPOPMIN', k('suspects'))[1], 'suspect'
+    elseif #held == 0 then subject, lane = pop()
+    else subject, lane = pop_another() end
     if not subject then break end
-    if not goes_in_groups(subject, lane) then most = 1 end
+    if not goes_in_groups(lane) then most = 1 end
     local ids = redis.call('ZRANGE', k('mail:' .. subject), 0, letters - 1)
     if #ids == 0 then
       redis.call('HDEL', k('own'), subject)
     elseif root(subject) ~= subject then
       release(subject) -- it was joined to another while it waited
+    elseif not alone and is_suspect(ids[1]) then
+      set_apart(subject)
     else
       redis.call('HSET', k('own'), subject, turn)
       held[#held + 1] = subject
-      local box = {subject, lane}
-      local entities = {}
-      for _, id in ipairs(ids) do
-        local fields = redis.call('HGETALL', k('d:' .. id))
-        local letter = {id, redis.call('GET', k('b:' .. id)) or ''}
-        for i = 1, #fields do letter[#letter + 1] = fields[i] end
-        for i = 1, #fields, 2 do
-          if fields[i] == 'at' then
-            local doubt = doubt_about(fields[i + 1])
-            if doubt then letter[#letter + 1] = 'doubt'; letter[#letter + 1] = doubt end
-          end
-          if fields[i] == 'entity' then
-            entities[fields[i + 1]] = true
-            local unsure = redis.call('HGET', k('unsure'), fields[i + 1])
-            if unsure then letter[#letter + 1] = 'unsure'; letter[#letter + 1] = unsure end
-          end
-        end
-        box[#box + 1] = letter
-      end
-      local links = {}
-      for entity, _ in pairs(entities) do
-        local link = redis.call('HGET', k('links'), entity)
-        if link then links[#links + 1] = entity; links[#links + 1] = link end
-      end
-      table.insert(box, 3, links)
-      got[#got + 1] = box
+      if alone then redis.call('HSET', k('d:' .. ids[1]), 'suspect', turn) end
+      got[#got + 1] = box_of(subject, lane, ids)
     end
   end
   if #held == 0 then

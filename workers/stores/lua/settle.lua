@@ -66,6 +66,8 @@ for _, row in ipairs(what.failed or {}) do
     if name ~= 'free' then redis.call('HSET', d, name, value) end
   end
   if not row[2].free then redis.call('HINCRBY', d, 'attempts', 1) end
+  -- A counted attempt came to an end, and its process is still there: no suspect.
+  if not row[2].free or row[2].attempts then redis.call('HDEL', d, 'suspect', 'crashes') end
   count('retries', 1)
 end
 local how, wish = what.next, what
@@ -73,6 +75,7 @@ if what.hold and what.bury and systemic(what.bury[1][1], what.hold) then
   how, wish = 'park', what.hold
   for _, row in ipairs(what.bury) do
     row[2].attempts = nil
+    redis.call('HDEL', k('d:' .. row[1]), 'suspect', 'crashes')
     for name, value in pairs(row[2]) do redis.call('HSET', k('d:' .. row[1]), name, value) end
   end
 else
