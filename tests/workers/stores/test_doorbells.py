@@ -174,12 +174,14 @@ MISTAKES = (
     Mistake(
         "a suspect behind an innocent letter is tried with it",
         Storm,
-        {"    if n > 1 and is_suspect(id) then break end\n": ""},
+        {"    if n > 1 and not alone and is_suspect(id) then break end\n": ""},
     ),
     Mistake(
         "the quarantine tries several letters at once",
         Storm,
-        {"  if alone then most, letters = 1, 1 end\n": ""},
+        {
+            "    if n > 1 and alone and (batch == '' or redis.call('HGET', k('d:' .. id), 'batch') ~= batch) then break end\n": ""
+        },
     ),
     Mistake(
         "new mail lifts a subject out of the quarantine",

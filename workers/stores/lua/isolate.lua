@@ -13,4 +13,4 @@ if not alive(turn) then
   if alone > 0 then return {'full', 0} end
   redis.call('ZADD', k('slots'), now + SLOT, turn)
 end
-return take(turn, 1, 1)
+return take(turn, 1, 50)

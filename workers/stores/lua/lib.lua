@@ -260,11 +260,14 @@ local function letter_of(id, entities)
   return letter
 end
 
--- {subject, lane, {entity, link...}, letter...}, up to the first suspect behind the first letter.
-local function box_of(subject, lane, ids)
+-- {subject, lane, {entity, link...}, letter...}, up to the first suspect behind the first letter.  Alone it is
+-- one letter, and those that were announced as one digest with it: half of that may not be told.
+local function box_of(subject, lane, ids, alone)
+  local batch = alone and redis.call('HGET', k('d:' .. ids[1]), 'batch') or ''
   local entities, letters, links = {}, {}, {}
   for n, id in ipairs(ids) do
-    if n > 1 and is_suspect(id) then break end
+    if n > 1 and alone and (batch == '' or redis.call('HGET', k('d:' .. id), 'batch') ~= batch) then break end
+    if n > 1 and not alone and is_suspect(id) then break end
     letters[n] = letter_of(id, entities)
   end
   for entity, _ in pairs(entities) do
@@ -286,7 +289,7 @@ local function take(turn, most, letters)
     return {'closed', tonumber(redis.call('HGET', k('meta'), 'open_at'))}
   end
   local alone = string.sub(turn, 1, 1) == 'q'
-  if alone then most, letters = 1, 1 end
+  if alone then most = 1 end
   local got, held = {'work', 0}, {}
   while #held < most do
     local subject, lane
@@ -306,7 +309,7 @@ local function take(turn, most, letters)
       redis.call('HSET', k('own'), subject, turn)
       held[#held + 1] = subject
       if alone then redis.call('HSET', k('d:' .. ids[1]), 'suspect', turn) end
-      got[#got + 1] = box_of(subject, lane, ids)
+      got[#got + 1] = box_of(subject, lane, ids, alone)
     end
   end
   if #held == 0 then
