@@ -150,9 +150,10 @@ def test_a_group_is_of_the_backlog_alone_and_only_while_nothing_else_waits(store
             *(letter(n, f"git:issue:{n}") for n in range(10, 19)),
         ]
     )
-    turn = store.begin(got.bells[0].token)
     groups: list[list[str]] = []
-    claim: Claim | None = store.claim(turn, subjects=20)
+    claim: Claim | None = store.begin(got.bells[0].token, subjects=20)
+    assert claim is not None
+    turn = claim.turn
     while claim is not None and claim.boxes:
         groups.append([box.lane for box in claim.boxes])
         for box in claim.boxes:
