@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from fakeredis import FakeRedis, FakeServer
 
+from connector.config import Comments, Message
+from connector.event import Kind
 from connector.mapping import Rule
 from tests.workers.office import CREATED, NEW, Office
 from tests.workers.street import Street
 from tests.workers.street import bugs as to_jira
 from tests.workers.street import told as to_slack
+from workers.together import GROUP
 
+DIGEST = Message(
+    frozenset({Kind.COMMENT_CREATED}),
+    "{{ comment.author.name }}: {{ comment.body }}",
+    digest=timedelta(minutes=5),
+)
 STATUS = Rule("Status", path="state", table={"open": "To Do", "closed": "Done"})
 
 
@@ -112,3 +123,44 @@ def test_what_a_create_left_as_it_is_wanted_is_not_set_again(office: Office) -> 
     link = office.store.link(CREATED.entity.ref)
     assert link is not None
     assert link.base["Status"] == "open"
+
+
+def paths(street: Counted, name: str, before: int) -> Counter[str]:
+    """Count the calls since ``before`` by method and last word of the path."""
+    sent = street.benches[name].transport.sent[before:]
+    return Counter(f"{one.method} {re.sub('[0-9]+', '', one.path).rstrip('/').rpartition('/')[2]}" for one in sent)
+
+
+def test_a_backlog_of_new_issues_costs_little_more_than_its_links() -> None:
+    street = Counted()
+    street.declare(street.config.connectors["bugs"])
+    for number in range(1 + GROUP):
+        street.report(f"Old {number}")
+    before = len(street.benches["jira"].transport.sent)
+    street.inbox.accept(street.hooks(), lane="backfill")
+    street.work()
+    together = {"POST bulk": 1, "POST bulkfetch": 1, "POST remotelink": GROUP}
+    alone = {"POST issue": 1, "GET issue": 1, "POST remotelink": 1}
+    assert paths(street, "jira", before) == Counter(together) + Counter(alone)
+    assert len([title for title in street.issues() if title.startswith("Old")]) == 1 + GROUP
+    street.no_effect_is_double()
+
+
+def test_a_digest_costs_one_message() -> None:
+    street = Counted()
+    told = street.config.connectors["news"]
+    news = replace(told, comments=Comments(), mapping=(), messages=(DIGEST,))
+    first = replace(told, comments=Comments(), messages=())
+    street.declare(first)
+    number = street.report("Noisy")
+    street.deliver_hooks("git")
+    street.declare(replace(news, creates=False))
+    for word in ("a", "b", "c"):
+        street.comment(number, f"word {word}")
+    before = len(street.benches["chat"].transport.sent)
+    street.deliver_hooks("git")
+    assert len(street.benches["chat"].transport.sent) == before
+    street.later(301)
+    (sent,) = street.benches["chat"].transport.sent[before:]
+    assert sent.path.strip("/") == "chat.postMessage"
+    assert sent.json["text"] == "alice: word a\n\nalice: word b\n\nalice: word c"
