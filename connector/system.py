@@ -305,7 +305,8 @@ class System:
     ``conditional`` True where a read with ``If-None-Match`` may be answered 304 and then costs no quota.
     ``tell(site, place, text)`` posts a short Markdown text where a person named the place (a channel), for
     alerts; None where the system is no place to tell people things.
-    ``markers_inline`` True where `receive` already sees our markers (GitHub body, Slack metadata).
+    ``tells_mark(event)`` whether an event shows our marker where its item has one (GitHub's body, Slack's
+    metadata): then an empty `Event.marker` means that there is none; otherwise the item is read for it.
     """
 
     name: str
@@ -334,7 +335,7 @@ class System:
     polled_only: frozenset[Kind] = frozenset()
     redelivers: timedelta = timedelta(days=7)
     conditional: bool = False
-    markers_inline: bool = True
+    tells_mark: Callable[[Event], bool] = lambda _event: True
     needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     implied: Callable[[Any], Mapping[str, str]] | None = None
     features: Mapping[str, str] = field(default_factory=dict)

@@ -305,7 +305,7 @@ class Attempt:
     def _read_again(self, known: Known) -> Event | None:
         event = self.event
         replayed = self.letter.fields.get("replays") and event.kind.is_state
-        ring = known.link is None and not self.source.markers_inline and event.kind.is_state and self._ring()
+        ring = known.link is None and event.kind.is_state and not self.source.tells_mark(event) and self._ring()
         late = overtaken(self.links.get(event.entity.ref), event)
         # What was told of it may be forgotten, and newer than this.
         doubtful = self.doubt is not None and self.doubt.of_states and event.kind.is_state

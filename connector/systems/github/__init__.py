@@ -60,7 +60,6 @@ SYSTEM: Final = System(
     # A person may redeliver a webhook for about 3 days (older documentation: 30).
     redelivers=timedelta(days=7),
     conditional=True,
-    markers_inline=True,
     # Classic tokens tell their scopes; fine-grained ones do not.
     needs={"read": ("repo|public_repo",), "write": ("repo|public_repo",)},
     implied=recorded.implied,

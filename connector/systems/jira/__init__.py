@@ -77,7 +77,7 @@ SYSTEM: Final = System(
     blind_spots=poll.BLIND_SPOTS,
     # Cloud repeats a delivery up to five times, 5 to 15 minutes apart; a replay by hand comes later.
     redelivers=timedelta(days=7),
-    markers_inline=False,
+    tells_mark=read.tells_mark,
     features={
         "issues": "created, updated, deleted; all fields by name",
         "comments": "created, updated, deleted; restricted and internal ones are known as such",

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from connector.event import Event, Kind, event_id
 from connector.ports import Site
-from connector.systems.jira import happening, vocabulary
+from connector.systems.jira import happening, mark, vocabulary
 from connector.systems.jira.api import pages
 from connector.systems.jira.vocabulary import Json, member, moment
 
@@ -19,12 +19,15 @@ def happened(site: Site, issue: Json, after: datetime) -> list[Event]:
     entity = vocabulary.issue_entity(site.connection, settings, issue)
     data = vocabulary.issue_data(settings, issue)
     raw = {"issue": {name: value for name, value in issue.items() if name != "changelog"}}
+    borne = mark.of_issue(issue)
     events: list[Event] = []
     created = moment(fields.get("created"))
     if created is not None and created >= after:
         who = vocabulary.person(fields.get("creator"))
         kind = Kind.ISSUE_CREATED
-        events.append(Event(event_id(entity, kind), kind, entity, created, data, actor=who, raw=raw, origin="poll"))
+        events.append(
+            Event(event_id(entity, kind), kind, entity, created, data, actor=who, raw=raw, marker=borne, origin="poll")
+        )
     for entry in _histories(site, issue, after):
         at = moment(entry.get("created"))
         if at is None or at < after:
@@ -39,6 +42,7 @@ def happened(site: Site, issue: Json, after: datetime) -> list[Event]:
                 actor=vocabulary.person(entry.get("author")),
                 change=happening.changes(entry.get("items")),
                 raw={**raw, "changelog": entry},
+                marker=borne,
                 origin="poll",
             )
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
@@ -106,9 +107,16 @@ def complete(site: Site, event: Event) -> Event | None:
             return None if issue is None else _with_issue(site, event, issue)
 
 
+def tells_mark(event: Event) -> bool:
+    """Tell whether an event shows our mark if its issue has one; a webhook brings no properties."""
+    return bool(event.marker) or isinstance(vocabulary.member(event.raw, "issue").get("properties"), Mapping)
+
+
 def _complete_comment(site: Site, event: Event) -> Event | None:
     comment = comment_of(site, event.entity.id, event.sub)
-    issue = None if comment is None else issue_of(site, event.entity.id)
+    # What we read ourselves a moment ago need not be read again for each of its comments.
+    known = event.raw.get("issue") if event.origin in {"poll", "backfill"} else None
+    issue = None if comment is None else known or issue_of(site, event.entity.id)
     if comment is None or issue is None:
         return None
     full = _with_issue(site, event, issue)

@@ -16,7 +16,6 @@ from typing import Any
 from connector.ports import Site
 from connector.system import Recalled, RecalledPage
 from connector.systems.jira import jql, mark, sweep, vocabulary
-from connector.systems.jira.api import PROPERTY
 from connector.systems.jira.read import issue_of
 from connector.systems.jira.settings import JiraTarget
 
@@ -28,7 +27,7 @@ def recall(site: Site, target: JiraTarget, cursor: Mapping[str, Any]) -> Recalle
     if not comes_along:
         where += " AND creator = currentUser()"
     place: Mapping[str, Any] = cursor.get("place") or sweep.begin(site)
-    issues, further = sweep.step(site, where, place, **({"properties": PROPERTY} if comes_along else {}))
+    issues, further = sweep.step(site, where, place)
     found = []
     for issue in issues:
         borne = mark.of_issue(issue)

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connector.errors import Rejected
 from connector.ports import Site
-from connector.systems.jira.api import get_object, search
+from connector.systems.jira.api import PROPERTY, get_object, search
 from connector.systems.jira.jql import literal
 from connector.systems.jira.vocabulary import Json, member, moment
 
@@ -45,6 +45,9 @@ def step(site: Site, where: str, place: Place, **more: str) -> tuple[list[Json],
     start, token = place.get("start", 0), place.get("token", "")
     jql = f"{condition} ORDER BY created ASC, key ASC"
     minute = {name: place[name] for name in ("zone", "created") if name in place}
+    if site.settings.flavour.search_properties:
+        # Our mark comes along, so that nobody has to read each issue for it.
+        more = {"properties": PROPERTY, **more}
     try:
         found = search(site, jql, fields="*all", size=SIZE, token=token, start=start, **more)
     except Rejected as refused:
