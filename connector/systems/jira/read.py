@@ -119,6 +119,11 @@ def _complete_comment(site: Site, event: Event) -> Event | None:
     issue = None if comment is None else known or issue_of(site, event.entity.id)
     if comment is None or issue is None:
         return None
+    return told_whole(site, event, issue, comment)
+
+
+def told_whole(site: Site, event: Event, issue: Json, comment: Json) -> Event:
+    """Return the event of a comment with all that issue and comment (with its properties) say."""
     full = _with_issue(site, event, issue)
     data = vocabulary.comment_data(site.settings, full.entity, comment)
     author = vocabulary.person(comment.get("author" if event.kind is Kind.COMMENT_CREATED else "updateAuthor"))

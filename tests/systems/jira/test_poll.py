@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from connector.errors import Rejected, Retryable
 from connector.event import Event, Kind
+from connector.link import Marker
 from connector.sandbox import Answer, Call, Fault
 from connector.system import Inbound, Trust
 from connector.systems.jira import SYSTEM, jql, poll
@@ -22,6 +23,7 @@ from connector.systems.jira.history import comments
 from connector.systems.jira.settings import JiraSource
 from tests.systems.direct import Bench
 from tests.systems.jira.places import Someone, later, place
+from tests.systems.jira.test_deliver import created
 
 SOURCE = JiraSource(("WEB",))
 FLAVOURS = pytest.mark.parametrize("flavour", ["cloud", "data-center"])
@@ -390,6 +392,77 @@ def test_the_past_is_read_whole_with_its_comments(flavour: str) -> None:
     assert list(dict.fromkeys(event.entity.id for event in events if event.kind.is_state)) == made
     assert [event.data["comment"]["id"] for event in events if event.sub]
     assert {event.origin for event in events} == {"backfill"}
+
+
+def test_the_comments_of_the_past_are_read_with_one_call_a_page() -> None:
+    here = place("cloud")
+    ada = Someone(here)
+    made = [ada.creates(f"Issue {number}") for number in range(5)]
+    for number in made:
+        for text in ("First", "Second"):
+            ada.comments(number, text)
+    secret = ada.comments(made[0], "Secret", visibility={"type": "role", "value": "Administrators"})
+    here.sandbox.site.issues[made[1]].comments["20003"].properties["sd.public.comment"] = {"internal": True}
+    later(here, hours=5)
+    here.transport.sent.clear()
+    told = [event for event in backfilled(here, {"since": "2026-11-24T00:00:00+00:00"}) if event.sub]
+    assert [one.method for one in here.transport.sent if "comment" in one.path] == ["POST"]
+    assert len(told) == 11
+    for event in told:
+        assert not event.partial
+        alone = SYSTEM.complete(here.site, event)
+        assert alone is not None
+        assert (event.data, event.marker, event.actor) == (alone.data, alone.marker, alone.actor)
+    seen = {event.sub: event.data["comment"]["visibility"] for event in told}
+    assert (seen[secret], seen["20003"], seen["20001"]) == ("restricted", "internal", "public")
+
+
+def test_comments_that_cannot_be_listed_are_read_later() -> None:
+    here = place("cloud")
+    ada = Someone(here)
+    ada.comments(ada.creates("Issue"), "First")
+    later(here, hours=5)
+    here.sandbox.faults.on.append(Fault("status", path=r".*/comment/list", status=403))
+    told = [event for event in backfilled(here, {"since": "2026-11-24T00:00:00+00:00"}) if event.sub]
+    assert [event.partial for event in told] == [True]
+
+
+@FLAVOURS
+def test_a_search_tells_whether_an_issue_is_ours_as_far_as_it_can(flavour: str) -> None:
+    here = place(flavour)
+    cursor = start(here)
+    ours, theirs = created(here, "ours").entity.id, Someone(here).creates("theirs")
+    later(here, minutes=3)
+    found = {event.entity.id: event for event in polled(here, cursor)[0] if event.kind is Kind.ISSUE_CREATED}
+    past = {event.entity.id: event for event in backfilled(here, {"since": "2026-11-24T00:00:00+00:00"})}
+    for told in (found, past):
+        if flavour == "cloud":
+            assert Marker.find(told[ours].marker)
+            assert not told[theirs].marker
+        # The first of a server carries its mark in the text as well.
+        assert SYSTEM.tells_mark(told[ours])
+        assert SYSTEM.tells_mark(told[theirs]) is (flavour == "cloud")
+
+
+def test_a_webhook_does_not_tell_whether_an_issue_is_ours() -> None:
+    here = place("cloud")
+    created(here, "ours")
+    assert not any(SYSTEM.tells_mark(event) for event in hooked(here))
+
+
+@FLAVOURS
+def test_a_polled_comment_is_read_alone(flavour: str) -> None:
+    here = place(flavour)
+    ada, cursor = Someone(here), start(here)
+    ada.comments(ada.creates("Issue"), "First")
+    later(here, minutes=3)
+    (event,) = [event for event in polled(here, cursor)[0] if event.kind is Kind.COMMENT_CREATED]
+    here.transport.sent.clear()
+    full = SYSTEM.complete(here.site, event)
+    assert full is not None
+    assert [one.path.rpartition("/issue/")[2] for one in here.transport.sent] == [
+        f"{event.entity.id}/comment/{event.sub}"
+    ]
 
 
 def test_a_backfill_stays_in_the_sources_projects_whatever_the_query_says() -> None:
