@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from connector.config import Connector
 from connector.event import Event
@@ -14,6 +14,8 @@ from workers.inbox import Inbox, Unavailable
 from workers.stores.client import AsyncStore
 from workers.stores.deliveries import Accepted, Deliveries, Fresh
 from workers.stores.scripts import StoreError, run_many
+
+T = TypeVar("T")
 
 LARGEST_LOT: Final = 1024 * 1024
 """Bytes of bodies past which a script takes no further part: the store does nothing else meanwhile."""
@@ -88,12 +90,10 @@ class Hall:
             for connector, fresh in sorted_.wanted.values():
                 books = self._known(connector)
                 if books is None:
-                    async with asyncio.timeout_at(until):
-                        books = await self._opened(connector)
+                    books = await _within(self._opened(connector), until)
                 request.parts.append(_Part(connector, books, fresh))
             if len(request.parts) > 1:
-                async with asyncio.timeout_at(until):
-                    name = await self.inbox.envelopes.keep(self.client, connection, events)
+                name = await _within(self.inbox.envelopes.keep(self.client, connection, events), until)
                 request.envelope = (connection, name)
             self._waiting.append(request)
             self._wake.set()
@@ -122,18 +122,17 @@ class Hall:
 
     async def keep_unreadable(self, connection: str, body: bytes, headers: Mapping[str, str], why: str) -> str:
         """Keep a payload that we could not read, raw; raises `Unavailable`."""
+        until = asyncio.get_running_loop().time() + self.budget.total_seconds()
         try:
-            return await asyncio.wait_for(
-                self.inbox.envelopes.keep_unread(self.client, connection, body, headers, why),
-                self.budget.total_seconds(),
-            )
+            return await _within(self.inbox.envelopes.keep_unread(self.client, connection, body, headers, why), until)
         except (TimeoutError, StoreError) as error:
             raise Unavailable(f"the store refused: {error}") from error
 
     async def ready(self) -> bool:
         """Tell whether the store answers."""
+        until = asyncio.get_running_loop().time() + self.budget.total_seconds()
         try:
-            await asyncio.wait_for(self.client.ping(), self.budget.total_seconds())
+            await _within(_answers(self.client), until)
         except (TimeoutError, StoreError, OSError):
             return False
         return True
@@ -208,6 +207,34 @@ class Hall:
             return await run_many(self.client, calls)
         except (StoreError, OSError) as error:
             return [Unanswered(str(error))] * len(calls)
+
+
+async def _within(work: Coroutine[Any, Any, T], until: float) -> T:
+    """Do ``work`` until a moment of the loop's clock; raises TimeoutError then, whatever the work does.
+
+    Not ``asyncio.timeout``: the client of the store may swallow a cancellation and wait its own two seconds anew, and
+    the source would be told after four.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait([task], timeout=until - asyncio.get_running_loop().time())
+    finally:
+        if not task.done():
+            task.cancel()
+            task.add_done_callback(_forget)
+    if not task.done():
+        raise TimeoutError
+    return task.result()
+
+
+def _forget(task: asyncio.Future[Any]) -> None:
+    """Take note of an end that nobody waits for any more, so that it is not reported as overlooked."""
+    if not task.cancelled():
+        task.exception()
+
+
+async def _answers(client: AsyncStore) -> None:
+    await client.ping()
 
 
 def _lots(wanted: Sequence[tuple[_Request, _Part]]) -> list[_Lot]:

@@ -157,6 +157,35 @@ def test_large_bodies_go_in_scripts_of_a_bearable_size() -> None:
     assert scripts == 6
 
 
+class Stubborn(Hanging):
+    """A store that never answers, and a client of it that swallows a cancellation."""
+
+    async def stuck(self, *_: Any, **__: Any) -> Any:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            await asyncio.sleep(3)
+            raise Lost("gone") from None
+
+
+def test_a_client_that_swallows_a_cancellation_keeps_no_source_waiting() -> None:
+    door = Door()
+    door.hall.budget = timedelta(seconds=0.1)
+    door.hall.client = Stubborn(door.client)  # type: ignore[assignment]
+
+    async def play() -> float:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        with pytest.raises(Unavailable):
+            await door.hall.accept("git", [CREATED])
+        with pytest.raises(Unavailable):
+            await door.hall.keep_unreadable("git", b"{", {}, "no JSON")
+        assert not await door.hall.ready()
+        return loop.time() - began
+
+    assert run(play()) < 2
+
+
 @pytest.mark.parametrize("lost", [False, True], ids=["hangs", "refuses"])
 def test_a_store_that_does_not_take_it_sends_the_source_away(lost: bool) -> None:
     door = Door()
