@@ -7,6 +7,7 @@ that remains is that a process that dies takes what it held with it: at most a t
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -21,6 +22,9 @@ from connector.system import Left, Limit, Period
 from workers.behalf import Asker, asker
 from workers.outcome import OWN_PACE, outcome_of
 from workers.stores.connections import ALIGNED, RATE, STARTED, Bucket, Connections, Grant, Told
+from workers.stores.scripts import StoreError
+
+log = logging.getLogger("connector.limits")
 
 SHORT: Final = 0.25
 """Seconds that a call may wait for a token in its thread; longer waits give the subject back.
@@ -116,9 +120,18 @@ class Limiter:
         )
 
     def learn(self, request: Request, response: Response | None, error: ConnectorError | None, /) -> None:
-        """Hear how a call went: what the target says of its limits counts for all workers."""
+        """Hear how a call went: what the target says of its limits counts for all workers.
+
+        Where the store cannot be told, the answer still counts: it is worth more than what it says of limits.
+        """
         if self.store is None:
             return
+        try:
+            self._learn(request, response, error)
+        except StoreError as trouble:
+            log.warning("%s: what an answer says of limits is not passed on: %s", self.connection, trouble)
+
+    def _learn(self, request: Request, response: Response | None, error: ConnectorError | None) -> None:
         probing, buckets = self._mine.probing, self._mine.buckets
         self._mine.probing, self._mine.buckets = False, ()
         if isinstance(error, Retryable) and not error.sent:

@@ -14,6 +14,7 @@ from connector.ports import Request, Response
 from connector.system import Left, Limit, Period
 from workers.limits import Limiter, _bucket
 from workers.stores.connections import Connections, Probes
+from workers.stores.scripts import StoreError
 
 POST = Request("POST", "/x", endpoint="post")
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -124,6 +125,16 @@ def test_a_closed_connection_grants_nothing(redis_client: Redis) -> None:
 def test_points_are_counted_by_their_cost(redis_client: Redis) -> None:
     one = limiter(redis_client, Time(), Limit("*", 100, MINUTE, unit="points", burst=100))
     assert taken(one, Request("GET", "/x", cost=25)) == 4
+
+
+def test_a_call_dearer_than_all_that_may_come_at_once_is_let_through_when_all_of_it_is_there(
+    redis_client: Redis,
+) -> None:
+    time = Time()
+    one = limiter(redis_client, time, Limit("*", 60, MINUTE, unit="points", burst=10))
+    assert taken(one, Request("GET", "/x", cost=25)) == 1
+    time.ms += 10_000
+    assert taken(one, Request("GET", "/x", cost=25)) == 1
 
 
 def test_a_gap_is_whole_microseconds() -> None:
@@ -242,6 +253,21 @@ def test_an_empty_quota_speaks_of_the_whole_connection(redis_client: Redis) -> N
     with pytest.raises(RateLimited) as caught:
         one.take(POST)
     assert caught.value.scope is Scope.CONNECTION
+
+
+def test_an_answer_is_worth_more_than_what_it_says_of_limits(redis_client: Redis) -> None:
+    class Away(Connections):
+        def _run(self, name: str, connection: str, *arguments: Any) -> Any:
+            if name == "take_tokens":
+                return super()._run(name, connection, *arguments)
+            raise StoreError("the store went away")
+
+    time = Time()
+    quota = Limit("*", 100, HOUR, period=Period.STARTED)
+    one = Limiter("here", (quota,), Away(redis_client, clock=time), time.ticks, time.wait, headroom=told(7))
+    one.take(POST)
+    one.learn(POST, Response(200), None)
+    one.learn(POST, Response(429), RateLimited("slow down", scope=Scope.ENDPOINT))
 
 
 # --- probes --------------------------------------------------------------------------------------------------------
