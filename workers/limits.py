@@ -13,15 +13,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from math import ceil
 from typing import Final
 
 from connector.errors import ConnectorError, RateLimited, Retryable, Scope
 from connector.ports import Request, Response
-from connector.system import Left, Limit, Period
+from connector.system import Left, Limit
 from workers.behalf import Asker, asker
+from workers.buckets import applies, batch, batch_name, bucket_for, by_entity
 from workers.outcome import OWN_PACE, outcome_of
-from workers.stores.connections import ALIGNED, RATE, STARTED, Bucket, Connections, Grant, Told
+from workers.stores.connections import Bucket, Connections, Grant, Told
 from workers.stores.scripts import StoreError
 
 log = logging.getLogger("connector.limits")
@@ -37,8 +37,6 @@ HELD: Final = 1.0
 
 HEARD: Final = 1.0
 """Seconds between two times that a target's word on one limit is passed on to the store."""
-
-_FORMS: Final = {Period.ROLLING: RATE, Period.ALIGNED: ALIGNED, Period.STARTED: STARTED}
 
 
 @dataclass(slots=True)
@@ -84,14 +82,14 @@ class Limiter:
         if self.store is None:
             return
         who = asker()
-        applying = [limit for limit in self.limits if _applies(limit, request)]
-        buckets = [_bucket(limit, request) for limit in applying]
-        by_entity = any(_by_entity(limit) for limit in applying)
-        name = "" if by_entity else _batch_name(request, applying, who)
+        applying = [limit for limit in self.limits if applies(limit, request)]
+        buckets = [bucket_for(limit, request) for limit in applying]
+        of_entity = any(by_entity(limit) for limit in applying)
+        name = "" if of_entity else batch_name(request, applying, who)
         self._mine.probing, self._mine.buckets = False, buckets
         over = self.ticks() + SHORT
         while not (name and self._spend(name)):
-            grant = self._ask(request, buckets, 1 if by_entity else _batch(applying), who)
+            grant = self._ask(request, buckets, 1 if of_entity else batch(applying), who)
             if grant.calls:
                 if grant.wait:
                     self.wait(grant.wait / 1000)
@@ -158,14 +156,14 @@ class Limiter:
         elif error.scope is Scope.ENDPOINT:
             self.store.close(self.connection, wait, "limit", str(error), endpoint=error.endpoint or request.endpoint)
         else:
-            one = [limit for limit in self.limits if _applies(limit, request) and _by_entity(limit)]
-            self.store.lower(self.connection, [Told(_bucket(limit, request), 0, _ms(wait)) for limit in one])
+            one = [limit for limit in self.limits if applies(limit, request) and by_entity(limit)]
+            self.store.lower(self.connection, [Told(bucket_for(limit, request), 0, _ms(wait)) for limit in one])
 
     def _spare(self, request: Request) -> None:
-        spared = [limit for limit in self.limits if limit.spares_unchanged and _applies(limit, request)]
+        spared = [limit for limit in self.limits if limit.spares_unchanged and applies(limit, request)]
         with self._lock:
             for limit in spared:
-                bucket = _bucket(limit, request)
+                bucket = bucket_for(limit, request)
                 self._back[bucket] += bucket.cost
 
     def _hear(self, request: Request, said: Sequence[Left]) -> None:
@@ -176,7 +174,7 @@ class Limiter:
             for limit in self.limits:
                 if (limit.endpoint, limit.unit, limit.per) != (one.endpoint, one.unit, one.per):
                     continue
-                bucket = _bucket(limit, request)
+                bucket = bucket_for(limit, request)
                 if self._heard.get(bucket.name, -HEARD) + HEARD <= now and one.left < bucket.burst:
                     self._heard[bucket.name] = now
                     told.append(Told(bucket, one.left, None if one.resets_in is None else _ms(one.resets_in)))
@@ -228,62 +226,8 @@ class Limiter:
             kept.until = self.ticks() + HELD
 
 
-def buckets_of(limits: Sequence[Limit]) -> list[tuple[Limit, Bucket]]:
-    """Return the limits that are not counted by entity, each with the bucket it is kept in."""
-    bare = Request("GET", "/")
-    return [(limit, _bucket(limit, bare)) for limit in limits if not _by_entity(limit)]
-
-
-def _by_entity(limit: Limit) -> bool:
-    return limit.endpoint == "entity" or limit.entity
-
-
-def _applies(limit: Limit, request: Request) -> bool:
-    if limit.endpoint == "*":
-        return True
-    if limit.endpoint == "entity":
-        return request.writes and bool(request.entity)
-    if limit.endpoint == "write":
-        return request.writes
-    return limit.endpoint == request.endpoint
-
-
-def _bucket(limit: Limit, request: Request) -> Bucket:
-    # Whole microseconds: a double holds today's time in microseconds with hardly a fraction to spare.
-    # Without a burst of its own a limit holds in any window: a tenth of it may come at once, and the steady
-    # rate leaves room for that, so that no window ever holds more than the amount.
-    burst = limit.burst or max(1, limit.amount // 10)
-    steady = limit.amount if limit.burst or limit.amount <= burst else limit.amount - burst
-    if limit.period is not Period.ROLLING:
-        burst = limit.amount
-    name = f"{limit.endpoint}:{limit.unit}:{_ms(limit.per)}"
-    if _by_entity(limit):
-        name += f":{request.entity}"
-    cost = request.cost if limit.unit == "points" else 1
-    return Bucket(
-        name,
-        ceil(limit.per / timedelta(microseconds=1) / steady),
-        burst,
-        min(cost, burst),
-        _FORMS[limit.period],
-        _ms(limit.per),
-        shared=not _by_entity(limit),
-    )
-
-
-def _batch(limits: Sequence[Limit]) -> int:
-    """Reserve about a twentieth of a second's worth of calls at once."""
-    rates = [limit.amount / limit.per.total_seconds() for limit in limits]
-    return max(1, min(10, int(min(rates) / 20))) if rates else 10
-
-
-def _batch_name(request: Request, limits: Sequence[Limit], who: Asker) -> str:
-    cost = request.cost if any(limit.unit == "points" for limit in limits) else 1
-    return f"{request.endpoint}:{request.writes}:{cost}:{who.lane}:{who.connector}"
-
-
 def _refusal(grant: Grant, request: Request, limits: Sequence[Limit]) -> RateLimited:
-    short = [limit for limit in limits if _bucket(limit, request).name == grant.bucket]
+    short = [limit for limit in limits if bucket_for(limit, request).name == grant.bucket]
     whole = any(limit.endpoint == "*" for limit in short)
     entity = any(limit.endpoint == "entity" for limit in short)
     cause = "closed"

@@ -12,7 +12,8 @@ from redis import Redis
 from connector.errors import RateLimited, Rejected, Retryable, Scope
 from connector.ports import Request, Response
 from connector.system import Left, Limit, Period
-from workers.limits import Limiter, _bucket
+from workers.buckets import bucket_for
+from workers.limits import Limiter
 from workers.stores.connections import Connections, Probes
 from workers.stores.scripts import StoreError
 
@@ -138,7 +139,7 @@ def test_a_call_dearer_than_all_that_may_come_at_once_is_let_through_when_all_of
 
 
 def test_a_gap_is_whole_microseconds() -> None:
-    assert isinstance(_bucket(Limit("post", 7, SECOND), POST).gap, int)
+    assert isinstance(bucket_for(Limit("post", 7, SECOND), POST).gap, int)
 
 
 def test_calls_are_counted_once(redis_client: Redis) -> None:
@@ -165,7 +166,7 @@ def test_a_batch_that_nobody_used_is_given_back(redis_client: Redis) -> None:
     assert taken(two, most=30) <= 30
     time.ms += 1500
     left = Connections(redis_client, clock=time)
-    bucket = _bucket(limit, POST)
+    bucket = bucket_for(limit, POST)
     one.give_back()
     two.give_back()
     assert left.left("here", [bucket]) == {bucket.name: 20}

@@ -9,8 +9,8 @@ from typing import Any
 
 from connector.config import Config
 from connector.system import Limit
+from workers.buckets import buckets_of
 from workers.desk import Desk
-from workers.limits import buckets_of
 from workers.stores.connections import State
 
 

@@ -10,7 +10,7 @@ import pytest
 from connector.system import Limit, Period
 from tests.workers.office import Office
 from tests.workers.stores.books import T0
-from workers.limits import buckets_of
+from workers.buckets import buckets_of
 from workers.operating.budget import Remaining, budgets
 
 LIMITS = (
