@@ -147,6 +147,7 @@ def deliver(connector: str, token: str) -> None:
     _turns[number] = time.monotonic()
     try:
         with about(connector=connector, config=process.source.current.hash):
+            wiring.look_first()
             done = run_turn(wiring.desk(), connector, token)
             log.debug("turn: %s", done)
     except StoreError as error:
@@ -302,9 +303,13 @@ class Follower:
         self._queues.follow(process.source.follow())
         if time.monotonic() - self._flushed > 1.0:
             self._flushed = time.monotonic()
-            process.wiring.flush_calls()
             process.wiring.epoch.keep()
-            self._recovery.look()
+            try:
+                process.wiring.flush_calls()
+                self._recovery.look()
+            except StoreError:
+                process.wiring.store_was_away()
+                raise
 
     def stop(self) -> None:
         """Write down what is known, and begin nothing more."""

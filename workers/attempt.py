@@ -32,11 +32,14 @@ from workers.appending import append
 from workers.batch import Batch
 from workers.desk import Desk, Post
 from workers.doubt import Doubt
-from workers.forgotten import found_again
+from workers.forgotten import found_again, known_base, trusted
 from workers.overtaken import notice_twin
 from workers.stores.deliveries import Deliveries
 from workers.stores.records import Box, Letter, Settlement, pack_link
 from workers.writing import Pen
+
+MOVES: Final = frozenset({"state", "status", "state_category"})
+"""Vocabulary keys whose change moves an item through a workflow."""
 
 LONGEST_WAIT: Final = timedelta(minutes=10)
 """Between two looks for a link that the other half of a ring is about to make."""
@@ -105,6 +108,8 @@ class Attempt:
             batch=batch,
         )
         self.doubt = Doubt.of(doubt)
+        self.moved = False
+        """Whether the event itself tells that its state changed."""
         self.batch = batch
         self.link: Link | None = None
         self.wrote = 0
@@ -129,7 +134,7 @@ class Attempt:
         wanted = self.ready = self._planned()
         if isinstance(wanted, Result) or wanted.named or wanted.wanted is None or self.link is not None:
             return None
-        if self.connector.mode is Mode.SHADOW or self.doubt is not None:
+        if self.connector.mode is Mode.SHADOW or (self.doubt is not None and self.doubt.of_states):
             return None
         self.shaped = self.target.shape(self.there, self.settings, wanted.wanted, None)
         marker = marker_for(self.connector, self.event, self.config.instance, Action.CREATE)
@@ -159,6 +164,7 @@ class Attempt:
 
     def _planned(self) -> Plan | Result:
         """Know the entity and plan, or say why there is nothing to do."""
+        self.moved = bool(self.event.change.keys() & MOVES)
         known = self._know()
         event = self._read_again(known)
         if event is None:
@@ -353,13 +359,20 @@ class Attempt:
         elif wanted.adopt and not self.letter.fields.get("unsure") and not (self.doubt and self.doubt.of_states):
             self._adopt(self.link, shaped, wanted.echoed)
         else:
-            self._update(self._missing(self.link, shaped), shaped)
+            self._bring_missing(self.link, shaped)
+
+    def _bring_missing(self, link: Link, shaped: Shaped) -> None:
+        self._update(difference(shaped, known_base(self, link, shaped)), shaped)
+        if self.connector.mode is not Mode.SHADOW and self.link is not None:
+            after = trusted(self, self.link, shaped)
+            if after != self.link:
+                self.remember(after)
 
     def _adopt(self, link: Link, shaped: Shaped, echoed: frozenset[str]) -> None:
         """Let the base move for what came back; bring what else the event tells, if it differs from the base."""
         news = {
             name: value
-            for name, value in self._missing(link, shaped).items()
+            for name, value in difference(shaped, known_base(self, link, shaped)).items()
             if shaped.names.get(name, name) not in echoed and name in link.base
         }
         if self.connector.mode is not Mode.SHADOW:
@@ -383,23 +396,13 @@ class Attempt:
         link = Link.between(self.event.entity, written.entity, extra=extra)
         if not written.fresh:
             # An earlier attempt made it, perhaps of an older state: what it holds is not known.
-            self.remember(based(link, {}, written.kept, self.letter.id))
-            self._update(shaped.fields, shaped)
+            link = based(link, {}, written.kept, self.letter.id)
+            self.remember(link)
+            self._bring_missing(link, shaped)
             return
         self.remember(based(link, {**change.fields, **held}, written.kept, self.letter.id))
         if later:
             self._update(later, shaped)
-
-    def _missing(self, link: Link, shaped: Shaped) -> dict[str, Any]:
-        """Return what the target does not hold already, as far as that is known.
-
-        An update whose outcome is unknown may have landed: of its fields the base knows nothing; and of none
-        where a later base may have been forgotten.
-        """
-        if self.doubt is not None and self.doubt.of_states:
-            return dict(shaped.fields)
-        unsure = orjson.loads(self.letter.fields.get("unsure") or "[]")
-        return difference(shaped, {name: value for name, value in link.base.items() if name not in unsure})
 
     def _update(self, fields: Mapping[str, Any], shaped: Shaped, *, sub: str = "") -> None:
         if not fields or self.link is None:
@@ -432,7 +435,7 @@ class Attempt:
             # Compared with what this pull request last asked for: an issue that people have moved on
             # since is not pulled back by each edit of the pull request.
             shaped = self.target.shape(self.there, self.settings, wanted.wanted, entity)
-            self._update(self._missing(self.link, shaped), shaped, sub=entity.ref)
+            self._update(difference(shaped, known_base(self, self.link, shaped)), shaped, sub=entity.ref)
 
     # --- writing --------------------------------------------------------------------------------------
     def write(self, change: Change, shaped: Shaped | None = None, *, made: str | None = None) -> Written | None:

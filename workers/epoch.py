@@ -27,12 +27,13 @@ class Epoch:
 
     def __init__(self, path: Path) -> None:
         self._path, self.marks = path, Marks()
-        for uid, (writes, _) in self._read().items():
-            self.marks.saw(uid, writes)
+        self._seen = 0
+        self._learn()
         self._kept = self.marks.all()
 
     def keep(self) -> None:
-        """Write down what is new; a full disk must not stop deliveries, but is said."""
+        """Learn what others of this home know, and write down what is new; a full disk is said, and stops nothing."""
+        self._learn()
         known = self.marks.all()
         if known == self._kept:
             return
@@ -42,6 +43,16 @@ class Epoch:
             log.error("%s cannot be written: %s", self._path, error)  # noqa: TRY400 - the traceback says nothing more
             return
         self._kept = known
+
+    def _learn(self) -> None:
+        try:
+            changed = self._path.stat().st_mtime_ns
+        except FileNotFoundError:
+            return
+        if changed != self._seen:
+            self._seen = changed
+            for uid, (writes, _) in self._read().items():
+                self.marks.saw(uid, writes)
 
     def last_seen(self, uid: str) -> int:
         """Return when the newest count of these books was known, in ms; 0 where nothing is known of them."""

@@ -28,6 +28,7 @@ from connector.planning import UNFINISHED, filtered
 from connector.ports import Site
 from connector.system import Action, Page, RecalledPage
 from workers.desk import Desk
+from workers.forgotten import FOUND
 from workers.inbox import Inbox
 from workers.outcome import Step, outcome_of
 from workers.poller import catch_up, owe
@@ -219,7 +220,7 @@ class Rebuilding:
         )
         for effect, text in known.items():
             # What it holds is not known: its first event makes it complete.
-            yield Link.between(effects[effect], Entity(*json.loads(text)), extra={UNFINISHED: True})
+            yield Link.between(effects[effect], Entity(*json.loads(text)), extra={FOUND: True, UNFINISHED: True})
 
     def _history(self, cursor: Mapping[str, Any]) -> Iterator[Page]:
         read = self._source.backfill

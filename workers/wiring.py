@@ -43,6 +43,9 @@ log = logging.getLogger("connector.wiring")
 
 AUDIT_FILE: Final = "audit.jsonl"
 
+LOOK_FIRST: Final = 2.0
+"""Seconds in which every process has looked twice how far the books have come."""
+
 
 class Remembered:
     """A `Memory` of one connection: what was learnt stays for its life, in this process."""
@@ -182,6 +185,19 @@ class Wiring:
                 self.books(connector)
             except UnknownFormat as error:
                 log.error("%s: %s", connector.name, error)  # noqa: TRY400 - the traceback says nothing more
+
+    def store_was_away(self) -> None:
+        """Note that the store did not answer."""
+        self.store.broke = time.monotonic()
+
+    def look_first(self) -> None:
+        """Begin nothing right after the store was away: it may have come back older.
+
+        Who knows how far it had come may be another process: within this time each of them has looked, and all of
+        one home know what any of them wrote down.
+        """
+        if self.store.broke:
+            time.sleep(max(0.0, self.store.broke + LOOK_FIRST - time.monotonic()))
 
     def _known(self, connector: Connector) -> float:
         return self._since.setdefault(connector.uid, time.monotonic())

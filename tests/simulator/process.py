@@ -193,7 +193,7 @@ class Process:
         def round_() -> None:
             scan(self.desk)
             carry_on(self.desk)
-            for limiter in self._limiters.values():
+            for limiter in list(self._limiters.values()):
                 limiter.give_back()
 
         self.spawn("scan", round_)

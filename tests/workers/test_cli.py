@@ -36,6 +36,7 @@ NEED_SERVERS = [
     ("deliveries",),
     ("audit",),
     ("doctor",),
+    ("rebuild",),
     ("dead", "list"),
     ("dead", "show", "abc"),
     ("dead", "replay", "--all"),

@@ -67,3 +67,12 @@ def test_a_disk_that_cannot_be_written_stops_nothing(tmp_path: Path, caplog: pyt
     (tmp_path / "written.new").rmdir()
     epoch.keep()
     assert Epoch(tmp_path / "written.json").marks.all() == {"bugs": 1}
+
+
+def test_what_others_of_the_home_have_written_down_is_learnt(tmp_path: Path) -> None:
+    path = tmp_path / "written.json"
+    one, other = Epoch(path), Epoch(path)
+    other.marks.saw("bugs", 9)
+    other.keep()
+    one.keep()
+    assert one.marks.of("bugs") == 9

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from fakeredis import FakeRedis, FakeServer
 
-from connector.config import When
+from connector.config import Connector, When
+from connector.mapping import Rule
 from connector.systems.slack.sandbox import SCOPES
 from tests.systems.jira.places import Someone
 from tests.workers.street import Street, back, bugs
@@ -411,4 +412,36 @@ def test_a_newer_letter_that_speaks_for_a_doubtful_one_doubts_too(street: Street
     street.store.close(0, "")
     heal(street)
     assert list(street.issues()) == ["Edited hours later"]
+    everything_is_there_once(street)
+
+
+def with_status() -> Connector:
+    """Declare `bugs` with a status that both sides move."""
+    rule = Rule("Status", path="state", table={"open": "To Do", "closed": "Done"})
+    return bugs(mapping=(*bugs().mapping, rule))
+
+
+def status_of(street: Street, title: str) -> str:
+    return str(street.issues()[title]["fields"]["status"]["name"])
+
+
+def test_a_status_that_people_moved_is_not_pulled_back(street: Street) -> None:
+    street.declare(with_status())
+    moved, closed = street.report("Moved on in Jira"), street.report("Closed meanwhile")
+    street.deliver_hooks("git")
+    copy = copied(street)
+    street.comment(moved, "so that something is forgotten")
+    street.deliver_hooks("git")
+    ada = Someone(street.benches["jira"])
+    issue = str(street.issues()["Moved on in Jira"]["id"])
+    offered = ada.ask("GET", f"/issue/{issue}/transitions")["transitions"]
+    ada.moves_to(issue, next(one["id"] for one in offered if one["to"]["name"] == "In Progress"))
+    street.person("PATCH", f"/issues/{closed}", {"state": "closed"})
+    street.hooks()
+    put_back(street, copy)
+    street.person("PATCH", f"/issues/{moved}", {"title": "Moved on in Jira, renamed"})
+    street.deliver_hooks("git")
+    heal(street)
+    assert status_of(street, "Moved on in Jira, renamed") == "In Progress"
+    assert status_of(street, "Closed meanwhile") == "Done"
     everything_is_there_once(street)

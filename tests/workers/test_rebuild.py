@@ -11,7 +11,8 @@ from fakeredis import FakeRedis, FakeServer
 from connector.config import Connector
 from connector.errors import RateLimited, Retryable, Scope
 from connector.systems.slack.sandbox import SCOPES
-from tests.workers.street import Street
+from tests.systems.jira.places import Someone
+from tests.workers.street import Street, back
 from tests.workers.test_going_back import comments, everything_is_there_once, heal
 from workers.rebuild import Rebuilding, Rebuilt, lost_since
 from workers.recovery import recover
@@ -253,3 +254,26 @@ def test_another_instance_and_another_source_are_not_ours(street: Street) -> Non
     street.config = replace(street.config, instance="staging")
     assert rebuild(street, "bugs")["bugs"].recalled == 0
     assert look_at_all(street.client, [street.store]) == []
+
+
+def test_what_was_made_in_github_is_found_again_too() -> None:
+    street = city()
+    street.declare(back(creates=True))
+    enter(street)
+    ada = Someone(street.benches["jira"])
+    made = {}
+    for summary in ("Left", "Right"):
+        street.clock.move(60_000)
+        made[summary] = ada.creates(summary)
+        ada.comments(made[summary], "said there")
+    street.deliver_hooks("jira")
+    street.settle_down()
+    street.clock.move(3_600_000)
+    lose_everything(street)
+    assert rebuild(street)["back"].fresh == 2
+    ada.edits(made["Left"], summary="Left, edited")
+    street.deliver_hooks("jira")
+    heal(street, hours=1)
+    titles = [one["title"] for one in street.person("GET", "/issues?state=all")]
+    assert sorted(titles) == ["Left, edited", "Right"]
+    everything_is_there_once(street)

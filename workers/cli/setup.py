@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -194,6 +195,8 @@ def _broker(process: Any) -> Iterator[Finding]:
 
 
 SILENT: Final = "does not answer"
+WEEK: Final = timedelta(days=7)
+"""For how long a loss that is over is still news."""
 
 
 def _store(process: Any) -> Iterator[Finding]:
@@ -213,6 +216,7 @@ def _store(process: Any) -> Iterator[Finding]:
 
 def _books(desk: Desk, connector: Connector) -> Iterator[Finding]:
     """Say whether a connector's accounts add up, and what in them needs a person."""
+    from workers.doubt import Doubt
     from workers.operating.standing import standing
 
     what, counts = f"connector {connector.name}", desk.deliveries(connector).counts()
@@ -222,8 +226,10 @@ def _books(desk: Desk, connector: Connector) -> Iterator[Finding]:
     state = standing(desk, connector)
     if state.state in {"restored", "lost", "rebuild"}:
         yield Finding("problem", what, f"writes nothing: {state.why}")
-    if times := state.tally["restored"]:
-        yield Finding("warning", what, f"its store went back in time {times} times: connector audit {connector.name}")
+    lost = Doubt.of(desk.deliveries(connector).forgotten())
+    if lost is not None and desk.now() - lost.noticed < WEEK:
+        noticed = f"its store went back in time, noticed {lost.noticed:%Y-%m-%d %H:%M} UTC"
+        yield Finding("warning", what, f"{noticed}: connector audit {connector.name}")
     if counts["dead"]:
         yield Finding("warning", what, f"{counts['dead']} dead letters: connector dead list")
 

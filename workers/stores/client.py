@@ -44,6 +44,8 @@ class Store(Redis):
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
         self._mine = _Mine()
+        self.broke = 0.0
+        """When a connection was last found broken, in monotonic seconds; 0 where never."""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Run a command; scripts take the short way."""
@@ -60,6 +62,7 @@ class Store(Redis):
         try:
             return _asked(connection, commands)
         except (Lost, Late):
+            self.broke = time.monotonic()
             # It has been closed by whoever found it broken.
             time.sleep(PAUSE)
             return _asked(connection, commands)

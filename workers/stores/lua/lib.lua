@@ -202,8 +202,10 @@ end
 
 -- Whether a letter accepted at a moment may have been worked on in a time that the store has forgotten:
 -- "from:noticed:kind" in ms, see epoch.lua for the kinds.
+local forgotten
 local function doubt_about(at)
-  local d = redis.call('HMGET', k('meta'), 'doubt_until', 'doubt_from', 'doubt_at', 'rebuilt')
+  forgotten = forgotten or redis.call('HMGET', k('meta'), 'doubt_until', 'doubt_from', 'doubt_at', 'rebuilt')
+  local d = forgotten
   if d[1] and tonumber(at) <= tonumber(d[1]) then return d[2] .. ':' .. d[3] .. ':' .. (d[4] and 'r' or '') end
   return d[4] and '0:' .. d[4] .. ':c'
 end
