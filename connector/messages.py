@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from connector.config import Connector, Message
+from connector.errors import Rejected
 from connector.event import Event, Kind, Text
 from connector.link import Marker
 from connector.mapping import Tools
@@ -74,9 +75,13 @@ def company(connector: Connector, events: Sequence[Event], tools: Tools) -> int:
     for count, event in enumerate(events):
         plain = event.kind.is_state and not messages_for(connector, event)
         joins = event.entity.ref == events[0].entity.ref and (plain or patience(connector, event) is not None)
-        room -= sum(len(str(text["content"])) + 2 for text in said(connector, event, tools))
+        if joins:
+            try:
+                room -= sum(len(str(text["content"])) + 2 for text in said(connector, event, tools))
+            except Rejected:
+                joins = False  # it fails alone
         if not joins or (count and room < 0):
-            return count
+            return max(count, 1)
     return len(events)
 
 

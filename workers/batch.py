@@ -101,6 +101,12 @@ def _beside(first: Letter, other: Letter) -> bool:
     return other.entity == first.entity and other.fields.get("doubt") == first.fields.get("doubt")
 
 
+def alone(box: Box) -> Batch:
+    """Return the first letter of a mailbox alone."""
+    first = box.letters[0]
+    return Batch((first,), unpack_event(first.body), 0)
+
+
 def _announced(connector: Connector, box: Box, effect: Callable[[str], Mapping[str, str]]) -> Batch | None:
     first = box.letters[0]
     name = first.fields.get(FIELD, "")

@@ -11,12 +11,12 @@ from typing import Final
 import orjson
 
 from connector.config import Config, Connector
-from connector.errors import ConnectorError, Retryable, Stale, Unauthorized
+from connector.errors import ConnectorError, Rejected, Retryable, Stale, Unauthorized
 from connector.event import Event, Kind
 from connector.link import Link
 from connector.system import Change
 from workers.attempt import Attempt, Result
-from workers.batch import Batch, batch_of
+from workers.batch import Batch, alone, batch_of
 from workers.behalf import on_behalf_of
 from workers.calls import Calls
 from workers.desk import Desk
@@ -89,15 +89,14 @@ class Work:
         for replan in range(REPLANS + 1):
             try:
                 batch = self.batch = self.batch or self._chosen()
+                if batch.wait:
+                    # The window of a digest: more may come that goes with it.
+                    self.book.next, self.book.delay = "due", batch.wait - self.desk.now_ms()
+                    return self.book, None
+                found = self._judged(batch.event, step)
             except UnknownFormat as error:
                 self.book.park(FORMAT_GATE, str(error), canary=self.desk.holding.canary(readable=True))
                 return self.book, None
-            if batch.wait:
-                # The window of a digest: more may come that goes with it.
-                self.book.next, self.book.delay = "due", batch.wait - self.desk.now_ms()
-                return self.book, None
-            try:
-                found = self._judged(batch.event, step)
             except Fenced:
                 # Somebody else has it; an empty settlement will be refused, and nothing is lost.
                 return Settlement(), None
@@ -105,20 +104,27 @@ class Work:
                 self.batch = None
             except Stale as error:
                 if replan == REPLANS:
-                    return self._failed(error, batch.event)
+                    return self._failed(error, batch)
             except ConnectorError as error:
-                return self._failed(error, batch.event)
+                return self._failed(error, batch)
             except StoreError:
                 raise  # without books nothing can be settled: the turn dies, its slot expires, nothing is lost
             except Exception as error:  # the one place: a bug of ours must not stop a worker
                 log.exception("a bug while delivering %s", self.letter.id)
-                return self._failed(_bug(error), batch.event, bug=traceback.format_exc(limit=20))
+                if self.batch is None:
+                    # In choosing what goes together: then the first goes alone, and whose fault it was fails alone.
+                    self.batch = alone(self.box)
+                    continue
+                return self._failed(_bug(error), self.batch, bug=traceback.format_exc(limit=20))
             else:
                 return None if found is None else (found, None)
         return self.book, None  # a digest was found unsent over and over: back into its lane
 
     def _chosen(self) -> Batch:
-        return batch_of(self.connector, self.box, self.desk.tools, effect=self.store.effect, now=self.desk.now_ms())
+        try:
+            return batch_of(self.connector, self.box, self.desk.tools, effect=self.store.effect, now=self.desk.now_ms())
+        except Rejected:
+            return alone(self.box)
 
     def _judged(self, event: Event, step: Callable[[Event], Settlement | None]) -> Settlement | None:
         """Take a step; a refusal of the credential itself is told apart from one of this delivery."""
@@ -194,13 +200,14 @@ class Work:
         self.desk.proven[connection] = self.desk.ticks() + self.desk.probe.total_seconds()
         return False
 
-    def _failed(self, error: ConnectorError, event: Event, *, bug: str = "") -> _Ended:
+    def _failed(self, error: ConnectorError, batch: Batch, *, bug: str = "") -> _Ended:
+        event = batch.event
         failure = Failure(
             desk=self.desk,
             config=self.config,
             connector=self.connector,
             letters=self.letters,
-            each=self.batch is not None and self.batch.digest is not None,
+            each=batch.digest is not None,
             kind=self._kind(event),
             lane=self.box.lane,
             book=self.book,

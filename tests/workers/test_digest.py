@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from redis import Redis
 
 from connector.config import Comments, Connector, Message
 from connector.errors import Rejected, Retryable
-from connector.event import Event, Kind
+from connector.event import Event, Kind, Text
 from connector.messages import LONGEST, company, patience
 from tests.workers.office import CREATED, Office, bugs, comment, event
 from tests.workers.test_crashes import Killed, Mortal
@@ -212,6 +213,34 @@ def test_what_may_have_been_told_and_forgotten_is_not_told_with_what_came_later(
     office.later(301)
     office.settle_down()
     assert said(office) == ["now T2\n\nnow T3", "now T4"]
+
+
+def test_what_cannot_be_written_out_fails_alone(office: Office) -> None:
+    whole = office.desk.tools
+
+    def render(text: str, view: Mapping[str, Any]) -> Text:
+        if view["title"] == "T3":
+            raise Rejected("the template fails on this event", cause="template:error")
+        return whole.render(text, view)
+
+    office.desk.tools = replace(whole, render=render)
+    office.accept(change(2), change(3), change(4))
+    office.settle_down()
+    assert lines(office) == ["now T2", "now T4"]
+    assert [one.fields["cause"] for one in office.store.dead()] == ["template:error"]
+
+
+def test_a_bug_in_choosing_what_goes_together_is_that_letters_failure(office: Office) -> None:
+    def holds(_text: str, _view: object) -> bool:
+        raise ZeroDivisionError
+
+    office.change(messages=(Message(NEWS.on, NEWS.text, when="title == 'T2'", digest=WINDOW),))
+    office.desk.tools = replace(office.desk.tools, holds=holds)
+    office.accept(change(2))
+    office.settle_down()
+    (dead,) = office.store.dead()
+    assert dead.fields["cause"] == "bug:ZeroDivisionError"
+    office.check_accounts()
 
 
 def killed_when(office: Mortal, at: str, *, after: bool) -> None:
