@@ -258,6 +258,20 @@ def test_a_success_of_that_kind_in_between_says_that_it_is_not_the_rule(
     assert (CAUSE in store.gates()) is held
 
 
+def test_letters_that_went_together_die_together_and_come_back_together(store: Deliveries) -> None:
+    desk = Desk(store)
+
+    def digest(box: Any) -> Settlement:
+        return Settlement(bury=[(one.id, {}) for one in box.letters], hold=hold(2))
+
+    for number in (1, 2):
+        store.accept([letter(10 * number + n, f"git:issue:{number}") for n in range(3)])
+        desk.work(digest)
+    assert (store.counts()["dead"], store.counts()["in_flight"]) == (3, 3)
+    store.open_gate(CAUSE)
+    assert store.counts()["dead"] == 0
+
+
 def test_a_swallowed_letter_stays_with_the_one_that_is_held(store: Deliveries) -> None:
     desk = Desk(store)
 

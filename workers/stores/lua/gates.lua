@@ -185,11 +185,12 @@ local function judge(subject, delivered, settled, to)
 end
 
 -- Say whether a cause is systemic: enough different entities failed with it within a window, and nothing of
--- its kind succeeded meanwhile.  Otherwise the failure is noted, for the next one.
+-- its kind succeeded meanwhile.  Otherwise the failure is noted, for the next one.  rows = [[id, fields]...], of
+-- one entity.
 -- hold = {gate, kind, where, entities, window ms, ...}; on yes it knows what `died` before.
-local function systemic(id, hold)
+local function systemic(rows, hold)
   if redis.call('HEXISTS', k('gates'), hold.gate) == 1 then return true end
-  local window, mine = k('window:' .. hold.gate), redis.call('HGET', k('d:' .. id), 'entity')
+  local window, mine = k('window:' .. hold.gate), redis.call('HGET', k('d:' .. rows[1][1]), 'entity')
   local known = redis.call('HGETALL', window)
   local others, died, own = 0, {}, {}
   for i = 1, #known, 2 do
@@ -211,7 +212,7 @@ local function systemic(id, hold)
     redis.call('HDEL', k('causes'), hold.gate)
     return true
   end
-  own[#own + 1] = id
+  for _, row in ipairs(rows) do own[#own + 1] = row[1] end
   while #own > 20 do table.remove(own, 1) end
   redis.call('HSET', window, mine, cjson.encode({at = now, ids = own}))
   redis.call('PEXPIRE', window, hold.window)

@@ -71,7 +71,7 @@ for _, row in ipairs(what.failed or {}) do
   count('retries', 1)
 end
 local how, wish = what.next, what
-if what.hold and what.bury and systemic(what.bury[1][1], what.hold) then
+if what.hold and what.bury and systemic(what.bury, what.hold) then
   how, wish = 'park', what.hold
   for _, row in ipairs(what.bury) do
     row[2].attempts = nil
