@@ -385,7 +385,7 @@ class Storm:
             return Settlement(bury=[(first.id, {"cause": "400"})], next="park" if gate else "go", gate=gate)
         count = self.rnd.randint(1, len(box.letters))
         what = Settlement(settle=[(one.id, "delivered", "") for one in box.letters[:count]])
-        if self.rnd.random() < 0.2:
+        if self.rnd.random() < 0.3:
             what.aliases.append(self.rnd.choice(TARGETS + ENTITIES))
         if self.faults and self.rnd.random() < 0.25:
             what.supersede.append((first.id, ["issue.updated"]))
