@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any, Final
 
 import orjson
 
 from connector.config import Config, Connector, Mode
-from connector.errors import RateLimited, Rejected, Scope
+from connector.errors import Rejected
 from connector.event import Entity, Event, Kind
-from connector.link import Link, Marker, overtaken, told
-from connector.messages import Digest
+from connector.link import Link, told
 from connector.planning import (
     UNFINISHED,
     Known,
@@ -26,13 +24,14 @@ from connector.planning import (
     target_entity,
 )
 from connector.ports import Site
-from connector.rings import based, mirrored, siblings, spend, unspent
+from connector.rings import based, siblings, spend
 from connector.system import Action, Change, Shaped, System, Target, Written
 from workers.appending import append
 from workers.batch import Batch
 from workers.desk import Desk, Post
 from workers.doubt import Doubt
 from workers.forgotten import found_again, known_base, trusted
+from workers.knowing import awaited, know, matches, read_again, whole_digest
 from workers.overtaken import notice_twin
 from workers.stores.deliveries import Deliveries
 from workers.stores.records import Box, Letter, Settlement, pack_link
@@ -40,12 +39,6 @@ from workers.writing import Pen
 
 MOVES: Final = frozenset({"state", "status", "state_category"})
 """Vocabulary keys whose change moves an item through a workflow."""
-
-LONGEST_WAIT: Final = timedelta(minutes=10)
-"""Between two looks for a link that the other half of a ring is about to make."""
-
-ECHO_WAIT: Final = timedelta(seconds=1)
-"""The first wait for a write of the other half of a ring to be settled; it doubles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +158,8 @@ class Attempt:
     def _planned(self) -> Plan | Result:
         """Know the entity and plan, or say why there is nothing to do."""
         self.moved = bool(self.event.change.keys() & MOVES)
-        known = self._know()
-        event = self._read_again(known)
+        known = know(self)
+        event = read_again(self, known)
         if event is None:
             if self.event.kind is Kind.ISSUE_DELETED:
                 return Result("skipped", "its source says that it is not deleted")
@@ -176,7 +169,7 @@ class Attempt:
         if reason:
             return Result("skipped", f"filtered: {reason}")
         self.event = event
-        known = self._awaited(known)
+        known = awaited(self, known)
         wanted = self._plan(known)
         if wanted.skip.startswith("filtered") and known.link is None and (link := found_again(self)):
             known = replace(known, link=link)
@@ -187,7 +180,7 @@ class Attempt:
             if (own := self.links.get(event.entity.ref)) and self.connector.mode is not Mode.SHADOW:
                 self._tell(own)
             return Result("skipped", wanted.skip)
-        if self.connector.when.jql and not known.link and not self._matches():
+        if self.connector.when.jql and not known.link and not matches(self):
             if not (link := found_again(self)):
                 return Result("skipped", "filtered: when.jql")
             known = replace(known, link=link)
@@ -202,7 +195,7 @@ class Attempt:
             self.desk.tools,
             instance=self.config.instance,
             now=self.desk.now(),
-            digest=self._digest(),
+            digest=whole_digest(self),
         )
 
     def _notice_twins(self) -> None:
@@ -230,115 +223,6 @@ class Attempt:
         if self.wrote or self.letter.fields.get("wrote"):
             return Result("delivered", "; ".join((*wanted.losses, *self.losses)), self.wrote)
         return Result("skipped", "echo: our own change coming back" if wanted.adopt else "nothing to change")
-
-    # --- knowing ------------------------------------------------------------------------------------
-    def _know(self) -> Known:
-        entity = self.event.entity
-        own = link = self.links.get(entity.ref)
-        kept: dict[str, Any] = {}
-        ours = False
-        for other, reverse in siblings(self.config, self.connector):
-            books = self.desk.deliveries(other)
-            if reverse:
-                back = books.link_back(entity.ref)
-                if back is not None:
-                    self._let_settle(other, books, back)
-                    ours = own is None
-                    fresh, stamps = unspent(own, back, other.uid)
-                    kept |= fresh
-                    self.kept |= back.kept
-                    self.stamps |= stamps
-                    link = link or mirrored(back)
-            elif link is None:
-                ahead = books.link(entity.ref)
-                link = replace(ahead, base={}, kept={}) if ahead else None
-        return Known(link, kept, ours)
-
-    def _let_settle(self, other: Connector, books: Deliveries, back: Link) -> None:
-        """Wait while the other half writes to our source: what it leaves there is not in its books yet.
-
-        Its echo may be faster than its settlement, and would be taken for a person's change: a state that people
-        have moved on from would be written over theirs.  An update of ours that is in doubt itself does not wait,
-        or two could wait for each other; nothing waits longer than `LONGEST_WAIT`, as a dead letter keeps its doubt.
-        """
-        if self.event.kind is not Kind.ISSUE_UPDATED or self.letter.fields.get("unsure"):
-            return
-        age = timedelta(milliseconds=self.desk.now_ms() - int(self.letter.fields.get("at", "0")))
-        if age < LONGEST_WAIT and books.unsure(back.source):
-            message = f"{other.name} is writing to {self.event.entity.key}; this may be what it writes"
-            wait = min(max(ECHO_WAIT, age), LONGEST_WAIT)
-            raise RateLimited(message, scope=Scope.ENTITY, retry_after=wait, cause="echo_awaited", status=None)
-
-    def _awaited(self, known: Known) -> Known:
-        """Wait for a link that the other half is about to make: it has made the entity, or may have.
-
-        Between that write and its settlement, which an unknown outcome can make long, people may already
-        comment on it; without the link that would be nobody's business here.
-        """
-        kind = self.event.kind
-        if known.link or not (kind.is_append or kind is Kind.ISSUE_UPDATED) or not self._ring():
-            return known
-        mark = Marker.find(self._mark_of_entity())
-        if mark is None or mark.instance != self.config.instance:
-            return known
-        for other, reverse in siblings(self.config, self.connector):
-            if not reverse:
-                continue
-            books = self.desk.deliveries(other)
-            made = books.effect(mark.effect)
-            if not made and (lost := Doubt.of(books.forgotten())) is not None and lost.is_young(self.desk.now()):
-                message = f"{self.event.entity.key} was made by {other.name}, whose books are being put right"
-                raise RateLimited(
-                    message, scope=Scope.ENTITY, retry_after=self.desk.backoff, cause="unlinked", status=None
-                )
-            if made:
-                if made["state"] == "done":
-                    return self._know()
-                age = timedelta(milliseconds=self.desk.now_ms() - int(made["at"]))
-                message = f"{self.event.entity.key} was made by {other.name}, which has not linked it yet"
-                wait = min(max(self.desk.backoff, age), LONGEST_WAIT)
-                raise RateLimited(message, scope=Scope.ENTITY, retry_after=wait, cause="unlinked", status=None)
-        return known
-
-    def _mark_of_entity(self) -> str:
-        if self.event.kind.is_state:
-            return self.event.marker
-        here = self.post(self.connector.source.connection, self.until)
-        # A comment carries its own mark; that of the issue is found with the issue.
-        issue = self.source.complete(here, replace(self.event, kind=Kind.ISSUE_UPDATED, sub=""))
-        return issue.marker if issue is not None else ""
-
-    def _read_again(self, known: Known) -> Event | None:
-        event = self.event
-        replayed = self.letter.fields.get("replays") and event.kind.is_state
-        ring = known.link is None and event.kind.is_state and not self.source.tells_mark(event) and self._ring()
-        late = overtaken(self.links.get(event.entity.ref), event)
-        # What was told of it may be forgotten, and newer than this.
-        doubtful = self.doubt is not None and self.doubt.of_states and event.kind.is_state
-        if not (event.partial or replayed or ring or late or doubtful):
-            return event
-        here = self.post(self.connector.source.connection, self.until)
-        return self.source.complete(here, event)
-
-    def _digest(self) -> Digest | None:
-        """Return the digest with what its events lack; what is gone or not the source's own has nothing to say."""
-        if self.batch is None or self.batch.digest is None:
-            return None
-        here = self.post(self.connector.source.connection, self.until)
-        whole = [self.source.complete(here, one) if one.partial else one for one in self.batch.digest.events]
-        settings = self.connector.source.settings
-        events = tuple(one for one in whole if one is not None and not self.source.selects(settings, one))
-        return replace(self.batch.digest, events=events)
-
-    def _ring(self) -> bool:
-        return any(reverse for _, reverse in siblings(self.config, self.connector))
-
-    def _matches(self) -> bool:
-        if self.source.matches is None:
-            message = f"{self.source.title} knows no queries, so when.jql cannot be asked"
-            raise Rejected(message, cause="no_query")
-        here = self.post(self.connector.source.connection, self.until)
-        return self.source.matches(here, self.connector.when.jql, self.event)
 
     # --- state --------------------------------------------------------------------------------------
     def _bring_state(self, wanted: Plan) -> None:
