@@ -38,6 +38,10 @@ class Step(StrEnum):
     """Dead letter; held behind a gate where the cause strikes many entities."""
 
 
+WAITS: Final = frozenset({Step.SNOOZE, Step.WAIT, Step.CLOSE})
+"""Steps of who is only asked to wait: the same call may be made again when the wait is over."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The next step, how long to wait where it waits, whether the write may have landed, and what class waits."""

@@ -16,7 +16,7 @@ from connector.system import Page
 from workers.behalf import on_behalf_of
 from workers.desk import Desk
 from workers.inbox import Inbox
-from workers.outcome import DEFAULT_PAUSE, Step, outcome_of
+from workers.outcome import DEFAULT_PAUSE, WAITS, Step, outcome_of
 from workers.stores.deliveries import Deliveries
 
 log = logging.getLogger("connector.poller")
@@ -194,7 +194,7 @@ def backfill(
                 got = system.backfill(site, connector.source.settings, query, cursor)
         except ConnectorError as error:
             outcome = outcome_of(error)
-            if outcome.step in {Step.CLOSE, Step.SNOOZE}:
+            if outcome.step in WAITS:
                 paused(outcome.wait.total_seconds())
                 continue
             return Polled(events, accepted, problem=str(error))

@@ -30,7 +30,7 @@ from connector.system import Action, Page, RecalledPage
 from workers.desk import Desk
 from workers.forgotten import FOUND
 from workers.inbox import Inbox
-from workers.outcome import Step, outcome_of
+from workers.outcome import WAITS, outcome_of
 from workers.poller import catch_up, owe
 from workers.recovery import LATE
 from workers.stores.records import pack_link
@@ -254,7 +254,7 @@ class Rebuilding:
                 raise
             except ConnectorError as error:
                 outcome = outcome_of(error)
-                if outcome.step not in {Step.CLOSE, Step.SNOOZE}:
+                if outcome.step not in WAITS:
                     raise
                 self.paused(outcome.wait.total_seconds())
 

@@ -126,8 +126,11 @@ def test_one_of_many_tickers_polls(office: Office, pages: Pages) -> None:
     assert not due(office.desk, replace(connector, poll_every=timedelta(0)))
 
 
-def test_a_backfill_comes_by_its_own_lane_and_outlasts_a_limit(office: Office, pages: Pages) -> None:
-    pages.fails.append(RateLimited("429", scope=Scope.CONNECTION, retry_after=timedelta(seconds=9)))
+@pytest.mark.parametrize(("scope", "endpoint"), [(Scope.CONNECTION, ""), (Scope.ENDPOINT, "search")])
+def test_a_backfill_comes_by_its_own_lane_and_outlasts_a_limit(
+    office: Office, pages: Pages, scope: Scope, endpoint: str
+) -> None:
+    pages.fails.append(RateLimited("429", scope=scope, retry_after=timedelta(seconds=9), endpoint=endpoint))
     told: list[tuple[int, int]] = []
     waits: list[float] = []
     got = backfill(

@@ -277,3 +277,20 @@ def test_what_was_made_in_github_is_found_again_too() -> None:
     titles = [one["title"] for one in street.person("GET", "/issues?state=all")]
     assert sorted(titles) == ["Left, edited", "Right"]
     everything_is_there_once(street)
+
+
+@pytest.mark.parametrize(
+    ("scope", "endpoint"), [(Scope.CONNECTION, ""), (Scope.ENDPOINT, "search"), (Scope.ENTITY, "")]
+)
+def test_a_rebuild_outlasts_whatever_asks_it_to_wait(street: Street, scope: Scope, endpoint: str) -> None:
+    work = rebuilding(street, street.config.connectors["bugs"])
+    limits = [RateLimited("429", scope=scope, retry_after=timedelta(seconds=9), endpoint=endpoint)]
+    began = street.clock()
+
+    def ask() -> str:
+        if limits:
+            raise limits.pop()
+        return "read"
+
+    assert work._patiently(ask) == "read"
+    assert street.clock() == began + 9000
