@@ -185,6 +185,12 @@ def test_a_backfill_leaves_a_part_of_the_hour_to_live_and_gets_it_when_the_hour_
     assert shared.take("jira", [POINTS], 999, connector="web", lane="backfill").calls == 19
 
 
+@pytest.mark.parametrize("lane", ["suspect", "of a newer version"])
+def test_a_lane_that_limits_do_not_know_is_served_as_live(shared: Connections, lane: str) -> None:
+    assert shared.take("jira", [POINTS], connector="web", lane=lane).calls == 1
+    assert shared.take("jira", [Bucket("*", 20_000, 5, shared=True)], connector="web", lane=lane).calls == 1
+
+
 def test_who_has_had_its_share_of_a_window_leaves_the_others_theirs(shared: Connections, ticker: Ticker) -> None:
     ticker.at = (T0 // HOUR) * HOUR
     assert shared.take("jira", [POINTS], connector="small").calls == 1

@@ -15,9 +15,10 @@ if told then
   if before[1] == ARGV[3] then return before[2] end
 end
 local most, patience, class = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
-local weight, lane = tonumber(ARGV[8]), ARGV[9]
-local member = ARGV[7] .. '|' .. lane .. '|' .. ARGV[8]
 local LANES = {live = 6, replay = 1, backfill = 1}
+-- Whoever comes from another lane (a suspect, or one that a newer version knows) is served as a live one.
+local weight, lane = tonumber(ARGV[8]), LANES[ARGV[9]] and ARGV[9] or 'live'
+local member = ARGV[7] .. '|' .. lane .. '|' .. ARGV[8]
 -- The part of a bucket that whoever has had its share leaves to the others, and of a window for later live events.
 local LEFT = {live = 0.25, replay = 0.375, backfill = 0.5}
 local KEPT = {live = 0, replay = 0.1, backfill = 0.25}
@@ -61,7 +62,7 @@ local function part_of(name)
   for _, one in ipairs(redis.call('ZRANGE', k('asking:' .. name), 0, -1)) do
     local who, its, heavy = string.match(one, '^(.*)|(%a+)|(%d+)$')
     if who == ARGV[7] then
-      if its ~= lane then lanes = lanes + LANES[its] end
+      if its ~= lane then lanes = lanes + (LANES[its] or 1) end
     elseif not seen[who] then
       seen[who] = true
       total = total + tonumber(heavy)
