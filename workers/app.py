@@ -15,7 +15,7 @@ from kombu import Queue
 from kombu.exceptions import OperationalError
 
 from connector.config import Config, Connector
-from workers import logs, sentry
+from workers import broker, logs, sentry
 from workers.alerting import Alerter
 from workers.celery_settings import SETTINGS, refuse_unsafe
 from workers.delivery import run_turn
@@ -55,6 +55,7 @@ def queues(config: Config | None) -> list[Queue]:
 
 def make_app(broker_url: str, config: Config | None, settings: Settings) -> Celery:
     """Build the application; refuses unsafe settings with all reasons at once."""
+    broker.use()
     made = Celery("connector", broker=broker_url, set_as_current=True)
     made.conf.update(SETTINGS)
     made.conf.update(

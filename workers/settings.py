@@ -168,6 +168,12 @@ class Settings:
         "How long a turn lives without a sign of life of its worker: how soon a killed worker's work goes on.",
         span(_SECOND, 2, 900),
     )
+    crashes: int = _variable(
+        "CRASHES",
+        "5",
+        "How often a delivery may end the process that tries it alone before it is a dead letter.",
+        whole(1, 100),
+    )
     ring: timedelta = _variable(
         "RING_SECONDS",
         "20",

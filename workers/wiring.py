@@ -163,7 +163,12 @@ class Wiring:
                 self.store,
                 connector.uid,
                 concurrency=connector.concurrency,
-                pace=Pace(ring=_ms(self.settings.ring), slot=_ms(self.settings.slot), scan=_ms(self.settings.scan)),
+                pace=Pace(
+                    ring=_ms(self.settings.ring),
+                    slot=_ms(self.settings.slot),
+                    scan=_ms(self.settings.scan),
+                    crashes=self.settings.crashes,
+                ),
                 marks=self.epoch.marks,
                 blocks=blocks,
                 nonce=self.name,

@@ -24,10 +24,10 @@ from workers.writing import Pen
 
 write = Pen.write
 
-def bitten(self, change):
+def bitten(self, change, **more):
     if "Poison" in str(change.fields):
         os.kill(os.getpid(), signal.SIGKILL)
-    return write(self, change)
+    return write(self, change, **more)
 
 Pen.write = bitten
 """
@@ -41,7 +41,7 @@ class Village(Town):
 
     def __init__(self, home: Path) -> None:
         super().__init__(home)
-        self.hurry = {**Town.hurry, "PYTHONPATH": os.pathsep.join((str(home / "poison"), str(ROOT)))}
+        self.hurry = {**Town.hurry, "CRASHES": "2", "PYTHONPATH": os.pathsep.join((str(home / "poison"), str(ROOT)))}
 
     def _set_up(self) -> None:
         (self.home / "poison").mkdir(parents=True)

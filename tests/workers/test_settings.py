@@ -75,6 +75,7 @@ def test_every_field_is_read_from_its_variable() -> None:
         CANARY_SECONDS="6",
         CANARY_LONGEST_SECONDS="77",
         SCAN_MILLISECONDS="90",
+        CRASHES="4",
     )
     default = read()
     assert [one.name for one in fields(got) if getattr(got, one.name) == getattr(default, one.name)] == []
@@ -257,7 +258,7 @@ def test_every_documented_default_is_the_one_in_force() -> None:
 def test_the_timing_is_that_of_the_protocol() -> None:
     got, pace = read(), Pace()
     in_ms = [span // timedelta(milliseconds=1) for span in (got.ring, got.slot, got.scan)]
-    assert in_ms == [pace.ring, pace.slot, pace.scan]
+    assert [*in_ms, got.crashes] == [pace.ring, pace.slot, pace.scan, pace.crashes]
     desk = {one.name: one.default for one in fields(Desk)}
     names = ("turn", "call", "probe", "backoff")
     assert [getattr(got, name) for name in names] == [desk[name] for name in names]

@@ -562,3 +562,12 @@ def test_a_full_store_refuses_only_what_is_new(valkey_url: str, ticker: Ticker) 
             server.config_set("maxmemory", 0)
         assert store.cursor("poll") == {}
         adds_up(store, accepted=7, delivered=1, dead=0)
+
+
+def test_a_suspect_keeps_the_lane_that_its_calls_are_counted_to(store: Deliveries, ticker: Ticker) -> None:
+    store.accept([letter(1, lane="backfill")])
+    store.begin("any")
+    ticker.move(store.pace.slot + 1)
+    store.scan()
+    assert store.backlog()["suspect"] == 1
+    assert store.isolate().boxes[0].lane == "backfill"

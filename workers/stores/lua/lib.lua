@@ -295,10 +295,11 @@ local function take(turn, most, letters)
   local got, held = {'work', 0}, {}
   while #held < most do
     local subject, lane
-    if alone then subject, lane = redis.call('ZPOPMIN', k('suspects'))[1], 'suspect'
+    if alone then subject = redis.call('ZPOPMIN', k('suspects'))[1]
     elseif #held == 0 then subject, lane = pop()
     else subject, lane = pop_another() end
     if not subject then break end
+    lane = lane or lane_of(subject) -- a suspect's calls are counted to the lane that it would stand in
     if not goes_in_groups(lane) then most = 1 end
     local ids = redis.call('ZRANGE', k('mail:' .. subject), 0, letters - 1)
     if #ids == 0 then
