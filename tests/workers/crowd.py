@@ -46,7 +46,7 @@ class Run:
     waited: dict[str, float] = field(default_factory=dict)
     """The longest that a connector waited between wishing and calling."""
 
-    def rate(self, connector: str = "", lane: str = "", *, since: float = 3.0) -> float:
+    def rate(self, connector: str = "", lane: str = "", *, since: float = 2.0) -> float:
         """Return calls a second, after the first ``since`` seconds."""
         chosen = [at for at, who, its in self.calls if at >= since and connector in {"", who} and lane in {"", its}]
         return len(chosen) / (self.seconds - since)
