@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import random
 import threading
 import time
@@ -312,22 +313,44 @@ class Wiring:
 
 
 class AuditFile:
-    """The audit's sink: one JSON object a line, appended; the store keeps only its tail."""
+    """The audit's sink: one JSON object a line, appended; the store keeps only its tail.
+
+    The file stays open.  Whoever rotates it may move or remove it: the next row begins a new one.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
+        self._file: Any = None
+        self._known: tuple[int, int, int] = (0, 0, 0)
 
     def __call__(self, row: Mapping[str, Any]) -> None:
         """Append a row; a full disk must not stop deliveries, but is said loudly."""
         line = json.dumps({"at": datetime.now(UTC).isoformat(), **row}, ensure_ascii=False) + "\n"
         try:
             with self._lock:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                with self._path.open("a", encoding="utf-8") as file:
-                    file.write(line)
+                self._opened().write(line.encode("utf-8", "replace"))
         except OSError as error:
             log.error("the audit file cannot be written: %s (the store keeps the last rows)", error)  # noqa: TRY400 - the traceback says nothing more
+
+    def _opened(self) -> Any:
+        if self._file is not None and self._here() == self._known:
+            return self._file
+        if self._file is not None:
+            self._file.close()
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        # Unbuffered: a row is one write at the end of the file, whoever else writes there.
+        self._file = self._path.open("ab", buffering=0)
+        self._known = self._here()
+        return self._file
+
+    def _here(self) -> tuple[int, int, int]:
+        """Say which file stands there for this process; a child that was forked opens it for itself."""
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return (0, 0, 0)
+        return (found.st_dev, found.st_ino, os.getpid())
 
 
 def _wall() -> datetime:
