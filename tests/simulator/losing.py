@@ -140,6 +140,9 @@ def play(seed: int, *, moves: int = 60, told: Callable[[str], None] | None = Non
     world.heal()
     world.check()
     world.stays_quiet()
+    if any(world.outside(name).tally()["restored"] for name in world.config().connectors):
+        # What came in again is told in the order in which it happened, not in that of its acceptance.
+        world.witness.place.clear()
     if not world.vendors.landed_late:
         # What lands beyond every deadline may bring back a text that was edited since.
         judge(world)
