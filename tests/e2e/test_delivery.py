@@ -37,15 +37,16 @@ def test_a_dead_letter_of_data_center_is_replayed_without_doubles(town: Town) ->
     sandbox.require("duedate")
     title = town.title("Needs a date")
     number = town.report(title, repository="acme/dc")
-    until(lambda: town.counts("dc")["dead"] >= 1)
-    letters = town.json("dead", "list", "dc")
-    (letter,) = [one for one in letters if one["key"] == f"acme/dc#{number}"]
+    # Opened and labelled are two events; on a busy machine each may be tried, and die, by itself.
+    until(lambda: (counts := town.counts("dc"))["dead"] >= 1 and not counts["in_flight"])
+    letters = [one for one in town.json("dead", "list", "dc") if one["key"] == f"acme/dc#{number}"]
+    letter = letters[0]
     assert letter["error"] == "Rejected"
     assert "duedate" in json.dumps(letter).lower().replace(" ", "")
     shown = town.connector("dead", "show", letter["id"]).stdout
     assert "Mend the mapping" in shown
     sandbox.require("duedate", on=False)
-    assert town.json("dead", "replay", letter["id"]) == {"replayed": 1}
+    assert town.json("dead", "replay", *(one["id"] for one in letters)) == {"replayed": len(letters)}
     town.issue(title, "dc")
     # Again: it is no longer dead, and says so.
     refused = town.connector("dead", "replay", letter["id"], code=2)
@@ -62,11 +63,15 @@ def test_a_dead_letter_can_be_given_up_with_a_reason(town: Town) -> None:
     sandbox: Any = town.served.sandboxes["dc"]
     sandbox.require("duedate")
     number = town.report(town.title("Given up"), repository="acme/dc")
-    (letter,) = until(lambda: [one for one in town.json("dead", "list", "dc") if one["key"] == f"acme/dc#{number}"])
+    key = f"acme/dc#{number}"
+    until(
+        lambda: any(one["key"] == key for one in town.json("dead", "list", "dc")) and not town.counts("dc")["in_flight"]
+    )
+    ids = [one["id"] for one in town.json("dead", "list", "dc") if one["key"] == key]
     sandbox.require("duedate", on=False)
     before = town.counts("dc")["discarded"]
-    assert town.json("dead", "discard", letter["id"], "--reason", "a test") == {"discarded": 1}
-    assert town.settled("dc")["discarded"] == before + 1
+    assert town.json("dead", "discard", *ids, "--reason", "a test") == {"discarded": len(ids)}
+    assert town.settled("dc")["discarded"] == before + len(ids)
     rows = town.json("audit", "dc", "--file")
     assert any(row["action"] == "discard" and row["reason"] == "a test" for row in rows)
 

@@ -229,7 +229,9 @@ def test_a_dead_letter_is_a_failed_task_in_stock_flower(town: Town) -> None:
         assert town.get(port, "/api/tasks")[0] == 401
         sandbox.require("duedate")
         number = town.report(town.title("For Flower"), repository="acme/dc")
-        (letter,) = until(lambda: [one for one in town.json("dead", "list", "dc") if one["key"] == f"acme/dc#{number}"])
+        letter, *_ = until(
+            lambda: [one for one in town.json("dead", "list", "dc") if one["key"] == f"acme/dc#{number}"]
+        )
         task: Any = until(lambda: ask("/api/tasks?state=FAILURE").get(letter["id"]))
         assert task["name"] == "dc"
         assert "Rejected" in task["exception"]
@@ -239,8 +241,10 @@ def test_a_dead_letter_is_a_failed_task_in_stock_flower(town: Town) -> None:
         # Where the cause strikes many, the rest is one failed task more.
         for _ in range(8):
             town.report(town.title("For Flower"), repository="acme/dc")
-        tasks: Any = until(lambda: len(found := ask("/api/tasks?state=FAILURE")) == 5 and found)
-        ((name, held),) = [(name, one) for name, one in tasks.items() if name.startswith("dc:cause:")]
+        tasks: Any = until(
+            lambda: {n: one for n, one in ask("/api/tasks?state=FAILURE").items() if n.startswith("dc:cause:")}
+        )
+        ((name, held),) = tasks.items()
         assert (held["name"], held["exception"][:5]) == ("dc", "Held(")
         assert f"connector resume dc --gate {name[3:]}" in held["traceback"]
     finally:
