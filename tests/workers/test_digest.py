@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from redis import Redis
+from fakeredis import FakeRedis, FakeServer
 
 from connector.config import Comments, Connector, Message
 from connector.errors import Rejected, Retryable
@@ -28,10 +28,15 @@ def digesting(*messages: Message, **more: Any) -> Connector:
     return bugs(messages=messages or (NEWS, TALK), comments=Comments(), **more)
 
 
+def an_office(*connectors: Connector) -> Office:
+    """On the fake alone: the scripts have tests of their own on a real server."""
+    return Office(FakeRedis(server=FakeServer(server_type="valkey")), *connectors)
+
+
 @pytest.fixture
-def office(redis_client: Redis) -> Office:
+def office() -> Office:
     """An office whose connector digests, with the issue made already."""
-    made = Office(redis_client, digesting())
+    made = an_office(digesting())
     made.accept(CREATED)
     made.work()
     return made
@@ -96,16 +101,16 @@ def test_each_item_has_a_window_of_its_own(office: Office) -> None:
     assert sorted(said(office)) == ["now Other", "now T2"]
 
 
-def test_what_may_not_wait_takes_the_waiting_along(redis_client: Redis) -> None:
+def test_what_may_not_wait_takes_the_waiting_along() -> None:
     urgent = Message(frozenset({Kind.COMMENT_CREATED}), "said {{ comment.body }}")
-    office = Office(redis_client, digesting(NEWS, urgent))
+    office = an_office(digesting(NEWS, urgent))
     office.accept(CREATED, change(2), change(3), comment(4, "hurry"))
     office.work()
     assert said(office) == ["now T2\n\nnow T3", "said hurry"]
 
 
-def test_states_that_owe_nothing_join(redis_client: Redis) -> None:
-    office = Office(redis_client, digesting(Message(NEWS.on, NEWS.text, changed=frozenset({"state"}), digest=WINDOW)))
+def test_states_that_owe_nothing_join() -> None:
+    office = an_office(digesting(Message(NEWS.on, NEWS.text, changed=frozenset({"state"}), digest=WINDOW)))
     office.accept(CREATED, change(2, change={"state": "x"}), change(3, change={"title": "T3"}))
     office.later(301)
     assert said(office) == ["now T2"]
@@ -119,8 +124,8 @@ def test_an_edited_comment_is_told_as_what_it_is(office: Office) -> None:
     assert said(office) == ["said helo\n\nsaid hello"]
 
 
-def test_what_is_too_old_is_left_out(redis_client: Redis) -> None:
-    office = Office(redis_client, digesting(expire={"message": timedelta(minutes=30)}))
+def test_what_is_too_old_is_left_out() -> None:
+    office = an_office(digesting(expire={"message": timedelta(minutes=30)}))
     office.accept(CREATED)
     now = office.now()
     office.accept(change(2, at=now - timedelta(hours=1)), change(3, at=now))

@@ -317,6 +317,18 @@ def test_a_long_chain_of_links_still_leads_to_one_mailbox(store: Deliveries) -> 
 # --- intents ----------------------------------------------------------------------------------------------------
 
 
+def test_what_one_write_tells_is_noted_in_each_letter_that_is_there(store: Deliveries) -> None:
+    turn, box = claimed(store, letter(1), letter(2), letter(3))
+    ask: dict[str, Any] = {"action": "comment", "delivery": "d1", "request": "", "deadline": 1}
+    store.intend(turn, box.subject, "e", together=("digest 1", ["d1", "d2", "gone"]), **ask)
+    assert [one.fields.get("batch") for one in sorted(store.waiting(), key=lambda one: one.seq)] == [
+        "digest 1",
+        "digest 1",
+        None,
+    ]
+    assert store.letter("gone") is None
+
+
 def test_an_intent_says_what_became_of_an_earlier_send(store: Deliveries, ticker: Ticker) -> None:
     turn, box = claimed(store, letter(1), letter(2))
     ask: dict[str, Any] = {"action": "create", "delivery": "d1", "request": "r", "deadline": 10}
