@@ -6,7 +6,7 @@ The protocol (doorbells, slots, turns, fencing) is explained in ``docs/delivery.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, Final, NamedTuple
@@ -15,9 +15,10 @@ import orjson
 from redis import Redis
 
 from connector.event import Kind
-from workers.stores.keys import DAY_MS, DEAD_DAYS, FORMAT, INTENT_DAYS, connector_tag
+from workers.stores.keys import DAY_MS, FORMAT, INTENT_DAYS, connector_tag
 from workers.stores.losses import Losses
 from workers.stores.marks import Marks
+from workers.stores.mending import Mending
 from workers.stores.records import Bell, Box, Claim, Intent, Letter, Settlement, UnknownFormat, bells_of, unpack_link
 from workers.stores.scripts import Command, NoScriptError, run, run_all, run_beside
 from workers.stores.views import Views
@@ -100,7 +101,7 @@ class Fresh:
     """A poll brings it, and its webhook should too; see `Deliveries.count_missed`."""
 
 
-class Deliveries(Losses, Views):
+class Deliveries(Losses, Mending, Views):
     """The books of one connector."""
 
     def __init__(
@@ -300,56 +301,6 @@ class Deliveries(Losses, Views):
     def shut_lane(self, lane: str, until: int) -> None:
         """Leave a lane (replay or backfill) alone until ``until`` (ms): its part of the limits is used up."""
         self._run("close", until, "", lane)
-
-    def open_gate(self, gate: str, audit: str = "") -> tuple[int, tuple[Bell, ...]]:
-        """Let what is parked behind a gate go on; returns how many subjects that are, some with the next scans."""
-        count, *bells = self._run("gate", gate, audit)
-        return count, tuple(bells_of(bells))
-
-    def bury_held(self, gate: str, audit: str, *, most: int = 200) -> tuple[list[str], tuple[Bell, ...]]:
-        """Make dead letters of the first letters behind a gate, oldest first, at most so many; returns their ids."""
-        buried, *bells = self._run("bury_held", gate, most, audit)
-        return [one.decode() for one in buried], tuple(bells_of(bells))
-
-    def replay(self, ids: Sequence[str], audit: str, *, lane: str = "replay") -> tuple[list[str], tuple[Bell, ...]]:
-        """Bring dead letters back to their places; returns those that were dead until now."""
-        done, *bells = self._run("replay", lane, audit, *ids)
-        return [one.decode() for one in done], tuple(bells_of(bells))
-
-    def discard(self, ids: Sequence[str], reason: str, audit: str) -> tuple[list[str], tuple[Bell, ...]]:
-        """Give dead letters up; returns those that were dead until now."""
-        done, *bells = self._run("discard", reason, audit, *ids)
-        return [one.decode() for one in done], tuple(bells_of(bells))
-
-    def dead_rows(self, fields: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-        """Yield every dead letter's id and the named fields, newest first; those without a value are left out."""
-        start, page = 0, 1000
-        while rows := self._run("dead_rows", start, start + page - 1, *fields):
-            start += page
-            for name, *values in rows:
-                # A record may have expired a moment ago.
-                if any(value is not None for value in values):
-                    yield (
-                        name.decode(),
-                        {n: v.decode("utf-8", "replace") for n, v in zip(fields, values, strict=True) if v},
-                    )
-
-    def note(self, audit: str) -> None:
-        """Add a row to the audit."""
-        self._run("note", audit)
-
-    def care(self, group: str, record: str, audit: str) -> None:
-        """Write down who takes care of a group of dead letters."""
-        self._run("care", group, record, audit)
-
-    def careless(self, groups: Sequence[str]) -> None:
-        """Forget who took care of groups."""
-        if groups:
-            self.client.hdel(self.tag + "care", *groups)
-
-    def trim(self, now: int) -> int:
-        """Count dead letters older than their retention as discarded."""
-        return int(self._run("trim", now - DEAD_DAYS * DAY_MS))
 
     def landed_late(self, entity: str, fields: Sequence[str], *, effects: Sequence[str] = ()) -> int:
         """Believe the base of a source entity no more about these fields; count effects that may stand twice, once."""
