@@ -41,7 +41,12 @@ class Village(Town):
 
     def __init__(self, home: Path) -> None:
         super().__init__(home)
-        self.hurry = {**Town.hurry, "CRASHES": "2", "PYTHONPATH": os.pathsep.join((str(home / "poison"), str(ROOT)))}
+        self.hurry = {
+            **Town.hurry,
+            "CRASHES": "2",
+            "SLOT_SECONDS": "3",
+            "PYTHONPATH": os.pathsep.join((str(home / "poison"), str(ROOT))),
+        }
 
     def _set_up(self) -> None:
         (self.home / "poison").mkdir(parents=True)

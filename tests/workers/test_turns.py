@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from connector.config import Connector
+from connector.errors import Retryable
 from connector.event import Kind
 from tests.workers.office import CREATED, Office, bugs, event
 from workers.delivery import run_turn
@@ -110,3 +111,24 @@ def test_an_event_costs_one_round_trip_for_its_intent_and_one_to_settle_and_clai
     office.bells = office.bells[:1]
     office.work()
     assert counted == ["begin", *["intent", "settle"] * 5]
+
+
+def test_an_entity_that_always_fails_slows_no_other(office: Office) -> None:
+    tries: list[str] = []
+
+    def fails() -> Retryable:
+        tries.append("create")
+        return Retryable("502", sent=False, status=502)
+
+    office.jira.breaks("create", fails, only="Bad", times=-1)
+    rounds = 10
+    for number in range(rounds):
+        office.accept(
+            *(event(1, Kind.ISSUE_CREATED, issue=100 * number + n, title=f"T{number}-{n}") for n in range(5)),
+            event(number + 1, issue=1_000_000, title="Bad"),
+        )
+        office.later(1)
+        # Nothing of the others is left over, whatever became of the bad one.
+        assert office.store.counts()["delivered"] == 5 * (number + 1)
+        assert office.store.counts()["in_flight"] <= number + 1
+    assert len(tries) <= 3, "its waits grow: it is tried now, after 5 s, after 30 s"
