@@ -98,6 +98,7 @@ class Doorbell:
                     expires=max(1.0, bell.life / 1000),
                     producer=producer,
                     retry=False,
+                    declare=[],  # on Redis a queue is its list: there is nothing to declare, and it costs 7 %
                     argsrepr=f"({name!r}, {bell.token!r})",
                     kwargsrepr="{}",
                 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import logging
 import os
 import secrets
 import socket
@@ -235,9 +236,11 @@ def quarantine(name: str) -> None:
     finally:
         scanner.stop()
         process.close()
-    console.print(
-        f"{done.delivered} delivered, {done.skipped} skipped, {done.failed} to be tried again, {done.dead} dead"
-    )
+    said = f"{done.delivered} delivered, {done.skipped} skipped, {done.failed} to be tried again, {done.dead} dead"
+    if name:
+        logging.getLogger("connector.quarantine").info("%s", said)  # among a worker's lines
+    else:
+        console.print(said)
 
 
 @click.command()
