@@ -87,6 +87,7 @@ def check_order(world: World) -> None:
     """What was added for one entity came in the order in which its events were accepted.
 
     Excused is what was dead in between (a replay appends late) and what the network held beyond its deadline.
+    A link to the source is no message: it is set whenever it is found missing.
     """
     late = set(world.vendors.landed_late)
     witness = world.witness
@@ -94,7 +95,8 @@ def check_order(world: World) -> None:
         newest: dict[tuple[str, str], int] = {}
         for effect in here.sandbox.ledger.effects:
             key = effect.marker.rpartition(":")[2]
-            if not effect.action.startswith("add_") or effect.marker in late or key not in witness.cause:
+            added = effect.action.startswith("add_") and effect.action != "add_link"
+            if not added or effect.marker in late or key not in witness.cause:
                 continue
             mark = witness.cause[key]
             if mark in witness.died or mark not in witness.place:
