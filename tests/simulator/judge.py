@@ -41,7 +41,9 @@ def _check_issues(world: World, issues: Mapping[str, Mapping[str, Any]]) -> None
         if title not in issues:
             raise Broken(f"{title!r} is not in Jira: {sorted(issues)}")
         category = issues[title]["fields"]["status"]["statusCategory"]["key"]
-        if (category == "done") != (states[number] == "closed"):
+        # A value that was set beyond every deadline stands over a newer one until the next change.
+        late = bool(world.vendors.landed_late)
+        if (category == "done") != (states[number] == "closed") and not late:
             raise Broken(f"{title!r} is {states[number]} on GitHub and {category} in Jira")
 
 
