@@ -32,6 +32,9 @@ LOT: Final = 250
 PIPELINED: Final = 8
 """Scripts that are sent together while loading."""
 
+ROOM: Final = 4 * 1024**3
+"""Bytes of memory that the store may take, however many wait."""
+
 TEXTS: Final = tuple(words(number, 700) for number in range(200))
 """With it an event takes about a kilobyte before it is packed."""
 
@@ -47,6 +50,7 @@ class Pile:
         # Loading is not measured: the disk is not waited for, and the log not rewritten meanwhile.
         self.store.config_set("appendfsync", "no")
         self.store.config_set("auto-aof-rewrite-percentage", 0)
+        self.store.config_set("maxmemory", ROOM)
         self._close()
         self._worker = stage.worker()
         self._made = 0
