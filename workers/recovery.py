@@ -56,7 +56,9 @@ def recover(desk: Desk, inbox: Inbox, connector: Connector) -> bool:
 
 def _recover(desk: Desk, inbox: Inbox, connector: Connector, halt: Halt) -> bool:
     books, since = desk.deliveries(connector), _time(halt.since)
-    log.error(
+    # Loudly once, however often it takes until the source can be asked.
+    log.log(
+        logging.ERROR if _is_news(connector.uid, halt.at) else logging.DEBUG,
         "%s: THE STORE WENT BACK IN TIME: what was written since %s may be forgotten; writing stops until it is known",
         connector.name,
         since.isoformat(),
@@ -93,6 +95,17 @@ def _recover(desk: Desk, inbox: Inbox, connector: Connector, halt: Halt) -> bool
         got.accepted,
         f"; its source could not be asked: {got.problem}" if got.problem else "",
     )
+    return True
+
+
+_said: Final[set[tuple[str, int]]] = set()
+"""Losses that this process has told of: connector and when it was noticed."""
+
+
+def _is_news(uid: str, at: int) -> bool:
+    if (uid, at) in _said:
+        return False
+    _said.add((uid, at))
     return True
 
 

@@ -13,6 +13,7 @@ from connector.mapping import Rule
 from connector.systems.slack.sandbox import SCOPES
 from tests.systems.jira.places import Someone
 from tests.workers.street import Street, back, bugs
+from workers import recovery
 from workers.recovery import PATIENCE, recover
 from workers.stores.deliveries import look_at_all
 from workers.stores.records import Settlement
@@ -253,7 +254,10 @@ def test_an_edit_and_a_removal_find_the_copy_that_was_forgotten(street: Street) 
     everything_is_there_once(street)
 
 
-def test_a_source_that_is_away_is_waited_for_and_then_left_to_the_polls(street: Street) -> None:
+def test_a_source_that_is_away_is_waited_for_and_then_left_to_the_polls(
+    street: Street, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "_said", set())
     street.declare(bugs())
     copy = copied(street)
     street.report("Forgotten")
@@ -264,6 +268,9 @@ def test_a_source_that_is_away_is_waited_for_and_then_left_to_the_polls(street: 
     assert look_at_all(street.client, [street.store])
     street.desk.connections.close("git", PATIENCE + timedelta(minutes=1), "limit", "429")
     assert not recover(street.desk, street.inbox, connector)
+    assert not recover(street.desk, street.inbox, connector)
+    loud = [one for one in caplog.records if "WENT BACK" in one.message and one.levelname == "ERROR"]
+    assert len(loud) == 1, "it is said once, however often it is tried"
     assert street.store.halt() is not None
     street.clock.move(int(PATIENCE.total_seconds() * 1000) + 1000)
     assert recover(street.desk, street.inbox, connector)
