@@ -121,7 +121,7 @@ class Rebuilding:
         if target.target.recall is None:
             return f"{target.title} has no way to list what we made"
         try:
-            self._recall_page({})
+            self._patiently(lambda: self._recall_page({}))
         except Ambiguous as error:
             return str(error)
         return ""

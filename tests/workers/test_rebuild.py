@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -294,3 +295,18 @@ def test_a_rebuild_outlasts_whatever_asks_it_to_wait(street: Street, scope: Scop
 
     assert work._patiently(ask) == "read"
     assert street.clock() == began + 9000
+
+
+def test_the_outlook_too_outlasts_a_limit(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = rebuilding(street, street.config.connectors["bugs"])
+    limits = [RateLimited("429", scope=Scope.ENDPOINT, retry_after=timedelta(seconds=9), endpoint="search")]
+    ask = Rebuilding._recall_page
+
+    def limited(self: Rebuilding, at: Mapping[str, Any]) -> Any:
+        if limits:
+            raise limits.pop()
+        return ask(self, at)
+
+    monkeypatch.setattr(Rebuilding, "_recall_page", limited)
+    assert work.outlook().why == ""
+    assert limits == []
