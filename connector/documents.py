@@ -96,7 +96,9 @@ def read(file: str, text: str | bytes, loader: Any = _Loader) -> tuple[Document 
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         told = ", ".join(part for part in (error.context, error.problem) if part)
-        return None, [Problem(file, mark.line + 1 if mark else 0, "", f"is not YAML: {told}")]
+        # libyaml 0.2.6 (PyYAML 6.0.4) counts for itself, and reads so far ahead that it is the first to notice.
+        why = f"is nested deeper than {MOST_DEPTH}" if "nesting depth" in told else f"is not YAML: {told}"
+        return None, [Problem(file, mark.line + 1 if mark else 0, "", why)]
     except yaml.reader.ReaderError as error:
         line = words[: error.position].count("\n") + 1
         return None, [Problem(file, line, "", "is not YAML: it holds a character that YAML does not allow")]
