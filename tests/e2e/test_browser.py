@@ -108,16 +108,22 @@ def test_a_target_that_is_down_is_told_and_nothing_dies(town: Town, page: Page) 
     with town.fault("jira", "status", status=503):
         for title in titles:
             town.report(title)
-        until(lambda: town.json("status", "web")[0]["state"] == "open", 40)
-        page.goto("/connectors")
-        assert "open" in row_of(page, "web")
+
+        def told() -> bool:
+            # Now and then the breaker lets a call through by count; the connector runs for that moment.
+            page.goto("/connectors")
+            return "open" in row_of(page, "web")
+
+        until(told, 40)
     for title in titles:
         town.issue(title, seconds=60)
     assert town.settled("web")["dead"] == len(town.json("dead", "list", "web"))
 
 
 def test_a_refused_field_is_found_mended_and_its_letters_replayed(town: Town, page: Page) -> None:
-    title = town.title("Required")
+    title, good = town.title("Required"), town.title("Good")
+    town.report(good)
+    town.issue(good)
     with town.fault("jira", "status", status=400, method="POST", path=".*/issue"):
         number = town.report(title)
         key = f"acme/web#{number}"

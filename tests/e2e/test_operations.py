@@ -256,7 +256,9 @@ def test_the_receiver_refuses_what_is_too_large_and_what_is_not_signed(town: Tow
 
 
 def test_dead_letters_are_cared_for_foretold_ordered_and_cancelled(town: Town) -> None:
-    title = town.title("Refused")
+    title, good = town.title("Refused"), town.title("Good")
+    town.report(good)
+    town.issue(good)
     with town.fault("jira", "status", status=400, method="POST", path=".*/issue"):
         keys = {f"acme/web#{town.report(title)}" for _ in range(3)}
         until(
