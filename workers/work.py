@@ -234,8 +234,9 @@ class Work:
         for row in (*what.recorded, *what.audit):
             self.desk.record(orjson.loads(row))
         if not what.held:
+            keys = {letter.id: letter.key for letter in self.letters}
             for delivery, fields in what.bury:
-                self.desk.buried(self.connector, delivery, fields)
+                self.desk.buried(self.connector, delivery, {**fields, "key": keys.get(delivery, "")})
         self._tell_gate(what)
 
     def _tell_gate(self, what: Settlement) -> None:
@@ -246,10 +247,10 @@ class Work:
                 log.error("%s is held for one cause, %s: %s", self.connector.name, what.gate, why)
                 self.desk.held(self.connector, what.gate, {**about, "message": why})
                 self._record("hold", what.gate, **about)
-            case "shut" | "held" | "failed":
-                log.info("%s: %s waits behind %s", self.connector.name, self.box.subject, what.gate)
             case "failed" if what.hold or what.canary:
                 log.warning("%s stays held: %s let one through, and it failed", self.connector.name, what.gate)
+            case "shut" | "held" | "failed":
+                log.info("%s: %s waits behind %s", self.connector.name, self.box.subject, what.gate)
             case "opened":
                 log.warning("%s: %s opens: one got through", self.connector.name, what.gate)
                 self._record("open", what.gate)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from redis import Redis
 
 from connector.errors import Ambiguous, ConnectorError, Forbidden, RateLimited, Rejected, Retryable, Scope, Unauthorized
@@ -89,13 +90,16 @@ def test_when_it_is_mended_all_goes_on_by_itself_and_nothing_is_doubled(office: 
     assert "open" in [row["action"] for row in office.audit]
 
 
-def test_a_canary_costs_one_call_at_ever_longer_intervals_and_no_attempt(office: Office) -> None:
+def test_a_canary_costs_one_call_at_ever_longer_intervals_and_no_attempt(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
     held(office)
     tried: list[str] = []
     office.jira.before_call = lambda what: tried.append(what) if what == "create" else None
     minutes(office, 60)
     # After 1, 3, 7, 15 minutes, and then every 15.
     assert len(tried) == 7
+    assert len([one for one in caplog.records if "stays held" in one.message and one.levelname == "WARNING"]) == 7
     assert {one.attempts for one in office.store.waiting()} == {0}
     assert office.store.counts()["dead"] == 4
 
