@@ -200,19 +200,25 @@ def alert() -> None:
     """Tell owners what is new; a lost or doubled one is harmless."""
     desk = process.wiring.desk()
     alerter = Alerter(desk, pages=process.settings.flower_url, smtp=process.settings.smtp_url)
-    for connector in desk.config().connectors.values():
-        alerter.look(connector)
+    try:
+        for connector in desk.config().connectors.values():
+            alerter.look(connector)
+    except StoreError as error:
+        log.warning("no owner is told, the next look will: %s", error)
 
 
 @app.task(name="trim")
 def trim() -> None:
     """Keep the retention."""
     desk = process.wiring.desk()
-    for connector in desk.config().connectors.values():
-        gone = desk.deliveries(connector).trim(desk.now_ms())
-        forget_old(desk.deliveries(connector), desk.now_ms())
-        if gone:
-            log.warning("%s: %d dead letters were older than their retention and are discarded", connector.name, gone)
+    try:
+        for connector in desk.config().connectors.values():
+            gone = desk.deliveries(connector).trim(desk.now_ms())
+            forget_old(desk.deliveries(connector), desk.now_ms())
+            if gone:
+                log.warning("%s: %d dead letters past their retention are discarded", connector.name, gone)
+    except StoreError as error:
+        log.warning("nothing is trimmed, the next round will: %s", error)
 
 
 def poll_now(connector: Connector) -> None:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from workers.demo.stage import free_port
 
 CONNECTIONS = """\
@@ -16,15 +18,26 @@ connections:
   github: {system: github, auth: {token: env:TOKEN}}
   jira: {system: jira, url: https://acme.example, auth: {email: bot@acme.example, token: env:TOKEN}}
 """
-CONNECTOR = "version: 1\nname: web\ntemplate: github-to-jira\nfrom: {repositories: [acme/web]}\nto: {project: WEB}\n"
+CONNECTOR = (
+    "version: 1\nname: web\ntemplate: github-to-jira\nfrom: {repositories: [acme/web]}\nto: {project: WEB}\n"
+    'owner: {alert: "https://hooks.example/x"}\n'
+)
 
 
-def test_a_tick_without_a_store_is_no_bug(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        ("tick", "no poll is sent, the next tick will"),
+        ("alert", "no owner is told, the next look will"),
+        ("trim", "nothing is trimmed, the next round will"),
+    ],
+)
+def test_a_tick_without_a_store_is_no_bug(tmp_path: Path, task: str, said: str) -> None:
     for name, text in (("connections", CONNECTIONS), ("connectors", CONNECTOR)):
         (tmp_path / name).mkdir()
         (tmp_path / name / "all.yaml").write_text(text)
     servers = {name: f"redis://127.0.0.1:{free_port()}/0" for name in ("BROKER_URL", "STORE_URL")}
-    script = "import workers.app as app; app.start_logs(app.process.settings); app.tick()"
+    script = f"import workers.app as app; app.start_logs(app.process.settings); app.{task}()"
     done = subprocess.run(
         [sys.executable, "-c", script],
         env={**os.environ, **servers, "CONNECTOR_HOME": str(tmp_path), "TOKEN": "x"},
@@ -34,4 +47,4 @@ def test_a_tick_without_a_store_is_no_bug(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "no poll is sent, the next tick will" in done.stderr
+    assert said in done.stderr
