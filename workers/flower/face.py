@@ -87,7 +87,8 @@ class Face(BaseHandler):  # type: ignore[misc]  # Flower has no types
         return str(user)
 
     def prepare(self) -> None:
-        """Let nobody in who is not known, or who may see nothing."""
+        """Let nobody in who is not known, or who may see nothing; look whether the configuration has changed."""
+        self.parts.process.source.follow()
         if not self.current_user:
             self.refuse_stranger()
         self.person: Person = person(self.parts.rules, self.current_user)
