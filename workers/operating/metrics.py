@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime, time
 from typing import Any, Final
 
@@ -32,6 +33,9 @@ OUTCOMES: Final = ("delivered", "skipped", "discarded")
 LANES: Final = ("live", "replay", "backfill")
 PER: Final = ("connector", "team")
 
+PATIENCE: Final = 1.0
+"""Seconds that a scrape waits for the store."""
+
 FRESH: Final = 5.0
 """Seconds for which one look at the store serves all scrapes."""
 
@@ -47,6 +51,8 @@ class Metrics(Collector):
         self._desk, self._ticks = desk, ticks
         self._lock = threading.Lock()
         self._kept: tuple[float, list[Family]] | None = None
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="metrics")
+        self._looking: Future[list[Family]] | None = None
 
     def describe(self) -> list[Any]:
         """Say nothing at registration: it would ask the store before anybody has."""
@@ -54,14 +60,24 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Family]:
         """Yield everything; asks the store at most once in five seconds."""
+        yield from self._fresh()
+
+    def _fresh(self) -> list[Family]:
+        """Look, in a thread: whoever serves the scrape serves pages too, and a frozen store must not keep it."""
         with self._lock:
-            if self._kept is None or self._ticks() - self._kept[0] > FRESH:
-                self._kept = (self._ticks(), list(self._look()))
-            families = self._kept[1]
-        yield from families
+            if self._kept is not None and self._ticks() - self._kept[0] <= FRESH:
+                return self._kept[1]
+            looking = self._looking = self._looking or self._pool.submit(lambda: list(self._look()))
+        try:
+            families = looking.result(PATIENCE)
+        except TimeoutError:
+            log.warning("the store does not answer in %g s, its metrics are left out", PATIENCE)
+            return [_up(0)]
+        with self._lock:
+            self._looking, self._kept = None, (self._ticks(), families)
+        return families
 
     def _look(self) -> Iterator[Family]:
-        up = GaugeMetricFamily("connector_store_up", "Whether the store answered.")
         desk = self._desk()
         config = desk.config()
         yield from _declared(desk, config)
@@ -75,11 +91,9 @@ class Metrics(Collector):
             calls = {name: desk.connections.calls(name) for name in config.connections}
         except StoreError as error:
             log.warning("the store does not answer, its metrics are left out: %s", error)
-            up.add_metric((), 0)
-            yield up
+            yield _up(0)
             return
-        up.add_metric((), 1)
-        yield up
+        yield _up(1)
         yield from _counts(found)
         yield from _waiting(found, desk.now_ms())
         yield from _speed(found, speeds)
@@ -88,6 +102,12 @@ class Metrics(Collector):
         yield _gauge("connector_replays_open", "Orders to replay that are being carried out.", found,
                      lambda one: open_orders[one.connector])  # fmt: skip
         yield _calls(calls)
+
+
+def _up(value: int) -> Family:
+    family = GaugeMetricFamily("connector_store_up", "Whether the store answered.")
+    family.add_metric((), value)
+    return family
 
 
 def _declared(desk: Desk, config: Config) -> Iterator[Family]:

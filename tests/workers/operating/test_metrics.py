@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -68,6 +70,22 @@ def test_a_store_that_is_away_is_told_and_nothing_breaks(office: Office) -> None
     assert told[key("connector_store_up")] == 0
     assert not any(name == "connector_in_flight" for name, _ in told)
     assert any(name == "connector_configuration_info" for name, _ in told)
+
+
+def test_a_store_that_is_silent_keeps_no_scrape_waiting(office: Office) -> None:
+    answers, good = threading.Event(), office.desk.deliveries
+
+    def silent(connector: Any) -> Any:
+        answers.wait(30)
+        return good(connector)
+
+    office.desk.deliveries = silent
+    metrics = Metrics(lambda: office.desk, lambda: 0.0)
+    began = time.monotonic()
+    assert read(metrics) == {key("connector_store_up"): 0}
+    assert time.monotonic() - began < 10
+    answers.set()
+    assert read(metrics)[key("connector_store_up")] == 1
 
 
 def test_many_scrapes_are_one_look(office: Office) -> None:
