@@ -45,6 +45,7 @@ def _lots(found: list[Dead]) -> Iterator[tuple[Connector, list[Dead]]]:
 )
 @click.option("--rate", default=50.0, show_default=True, type=click.FloatRange(0.1, 10_000), help="Letters per second.")
 @click.option("--reason", default="", help="Why; it stays in the audit.")
+@click.option("--absent", is_flag=True, help="You have looked: what ambiguous ones may have written is not there.")
 @click.option("--detach", is_flag=True, help="Do not wait: workers carry it out.")
 @as_json
 def replay(
@@ -56,6 +57,7 @@ def replay(
     everything: bool,
     dry_run: bool,
     detach: bool,
+    absent: bool,
     as_json: bool,
     **wanted: str,
 ) -> None:
@@ -78,7 +80,7 @@ def replay(
         bar = progress.add_task("replaying", total=len(found))
         for one, letters in _lots(found):
             order = acting.replay(
-                desk, one, letters, Actor(actor()), order=acting.new_order(), rate=rate, reason=reason
+                desk, one, letters, Actor(actor()), order=acting.new_order(), rate=rate, reason=reason, absent=absent
             )
             given.append(order.id)
             while not detach and order.state == "open":
@@ -110,7 +112,7 @@ def _foretell(desk: Desk, found: list[Dead], *, as_json: bool) -> None:
                 "connector": name,
                 **{
                     member: getattr(one, member)
-                    for member in ("letters", "stale", "merged", "unknown", "unreadable", "failing")
+                    for member in ("letters", "stale", "merged", "unknown", "ambiguous", "unreadable", "failing")
                 },
                 "tried": [{"id": trial.dead.id, "failure": trial.failure} for trial in one.trials],
             }

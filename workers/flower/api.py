@@ -225,6 +225,7 @@ async def _replay(api: Api) -> Any:
             order=_order_id(api, name),
             rate=rate,
             reason=api.text_of("reason"),
+            absent=api.body.get("absent") is True,
         )
         answers.append({**asdict(order), "connector": name})
     return answers
@@ -282,6 +283,7 @@ OPERATIONS: Final = (
     Operation("GET", "/dead-letters/{connector}/{delivery}", Role.OPERATOR, "One dead letter; audited.", _letter),
     Operation("POST", "/dead-letters/replay", Role.OPERATOR, "Order a replay, or say what it would do.", _replay,
               body={**CHOICE, "rate": "Letters per second.", "reason": "Why.", "dry_run": "Only say what it would do.",
+                    "absent": "True: you have looked, and what ambiguous ones may have written is not there.",
                     "order": "A name for the order, so that sending it twice is one order."}),
     Operation("POST", "/dead-letters/discard", Role.OPERATOR, "Give dead letters up.", _discard,
               body={**CHOICE, "reason": "Why; needed."}),

@@ -223,7 +223,10 @@ class Act(Face):
                 done.append(f"{name}: {gone} discarded")
                 continue
             order = self.word(f"order-{name}") or acting.new_order()
-            await self.ask(acting.replay, self.desk, connector, mine, self.by, order=order, rate=rate, reason=reason)
+            absent = self.word("absent") == "yes"
+            await self.ask(
+                acting.replay, self.desk, connector, mine, self.by, order=order, rate=rate, reason=reason, absent=absent
+            )
             if len(letters) == len(mine):
                 self.redirect(self.reverse_url("order", name, order), status=303)
                 return

@@ -98,16 +98,26 @@ def new_order() -> str:
 
 
 def replay(
-    desk: Desk, connector: Connector, letters: Sequence[Dead], by: Actor, *, order: str, rate: float, reason: str
+    desk: Desk,
+    connector: Connector,
+    letters: Sequence[Dead],
+    by: Actor,
+    *,
+    order: str,
+    rate: float,
+    reason: str,
+    absent: bool = False,
 ) -> Order:
     """Order dead letters of one connector back into their mailboxes at ``rate`` a second; see `stores.orders`."""
     books = desk.deliveries(connector)
     what = summary(letters)
-    row = row_of(desk, "replay", connector, by, order=order, letters=len(letters), what=what, rate=rate, reason=reason)
+    more = {"letters": len(letters), "what": what, "rate": rate, "reason": reason, "absent": absent}
+    row = row_of(desk, "replay", connector, by, order=order, **more)
     ids = [one.id for one in letters]
     known = orders.order_of(books, order)
     if known is None:
-        orders.give(books, order, ids, rate=rate, actor=by.name, reason=reason, what=what, audit=_packed(row))
+        story = {"actor": by.name, "reason": reason, "what": what}
+        orders.give(books, order, ids, rate=rate, audit=_packed(row), absent=absent, **story)
         desk.record(row)
     # The first go at once, in case nobody scans just now.
     ((_, bells),) = orders.step(books.client, [books])

@@ -46,6 +46,8 @@ class Forecast:
     merged: int
     unknown: int
     unreadable: int
+    ambiguous: int
+    """Letters that go back only on a person's word that what they may have written is not there."""
     trials: tuple[Trial, ...] = field(default=())
 
     @property
@@ -74,10 +76,13 @@ def forecast(desk: Desk, connector: Connector, dead: Sequence[Dead], *, tried: i
         count = collapse(connector, run)
         merged += count - 1
         position += count
-    unknown = sum(1 for letter in letters if _unknown(desk, connector, letter))
+    unknown = sum(
+        1 for letter in letters if by_id[letter.id].error != "Ambiguous" and _unknown(desk, connector, letter)
+    )
+    ambiguous = sum(1 for one in dead if one.error == "Ambiguous")
     newest = sorted((letter for letter, _ in events), key=lambda one: one.seq, reverse=True)[:tried]
     trials = tuple(_tried(desk, connector, by_id[one.id], one) for one in newest)
-    return Forecast(len(dead), len(letters), stale, merged, unknown, unreadable, trials)
+    return Forecast(len(dead), len(letters), stale, merged, unknown, unreadable, ambiguous, trials)
 
 
 def _unknown(desk: Desk, connector: Connector, letter: Letter) -> bool:

@@ -24,7 +24,7 @@ MEANINGS: Final = {
     "Ambiguous": Meaning(
         "Ambiguous",
         "It may have been written, and the target cannot be asked.",
-        "Look there. Where it is there, discard; only where it is absent, replay.",
+        "Look there. Where it is there, discard; only where it is absent, replay, and say so.",
     ),
     "Forbidden": Meaning(
         "Forbidden",

@@ -28,7 +28,7 @@ LARGEST: Final = 20_000
 class Order:
     """An order as it stands: ``state`` open, done or cancelled; times in ms, ``rate`` letters per second.
 
-    ``replayed`` letters were brought back, ``passed`` were dead no longer when their turn came.
+    ``replayed`` letters were brought back, ``passed`` were dead no longer when their turn came, or are ambiguous.
     """
 
     id: str
@@ -51,14 +51,27 @@ class Order:
 
 
 def give(
-    books: Deliveries, order: str, ids: Sequence[str], *, rate: float, actor: str, reason: str, what: str, audit: str
+    books: Deliveries,
+    order: str,
+    ids: Sequence[str],
+    *,
+    rate: float,
+    actor: str,
+    reason: str,
+    what: str,
+    audit: str,
+    absent: bool = False,
 ) -> int:
-    """Order a replay; returns how many letters it holds.  The same order id given twice is one order."""
+    """Order a replay; returns how many letters it holds.  The same order id given twice is one order.
+
+    ``absent``: somebody has looked, and what an `Ambiguous` letter may have written is not there; without it
+    such letters are passed by.
+    """
     if len(ids) > LARGEST:
         message = f"an order holds {LARGEST} letters at most"
         raise ValueError(message)
     story = orjson.dumps({"actor": actor, "reason": reason, "what": what}).decode()
-    return int(run(books.client, "order", books.tag, *books.head(), order, rate, story, audit, *ids))
+    return int(run(books.client, "order", books.tag, *books.head(), order, rate, story, audit, int(absent), *ids))
 
 
 def cancel(books: Deliveries, order: str, audit: str) -> bool:

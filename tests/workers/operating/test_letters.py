@@ -135,6 +135,34 @@ def test_a_replay_is_ordered_audited_and_carried_out(office: Office) -> None:
     assert sum(row["action"] == "replay" for row in office.audit) == 1
 
 
+def test_what_nobody_can_look_for_goes_back_only_on_a_persons_word(office: Office) -> None:
+    office.jira.has_look_up = False
+    office.jira.breaks("create", lambda: Retryable("reset", sent=True), times=1)
+    office.change(attempts=3)
+    office.accept(event(1, title="Broken", state="open"))
+    office.settle_down(hours=2)
+    connector, letters = office.config.connectors["bugs"], found(office, error="Ambiguous")
+    assert len(letters) == 1
+    assert forecast(office.desk, connector, letters).ambiguous == 1
+    order = acting.replay(office.desk, connector, letters, ADA, order="o1", rate=100, reason="")
+    assert (order.replayed, order.passed) == (0, 1)
+    office.settle_down(hours=2)
+    assert office.did() == []
+    assert found(office) == letters
+    order = acting.replay(office.desk, connector, letters, ADA, order="o2", rate=100, reason="", absent=True)
+    assert order.replayed == 1
+    office.settle_down(hours=2)
+    assert office.did()[0] == "add issue WEB-1"
+    assert found(office) == []
+    assert [row["absent"] for row in office.audit if row["action"] == "replay"] == [False, True]
+
+
+def test_whoever_hears_of_a_dead_letter_hears_of_its_item(office: Office) -> None:
+    refuse(office, "a")
+    ((_, told),) = office.alerts
+    assert told["key"] == "acme/web#a"
+
+
 def test_discarding_says_who_and_why_and_counts_once(office: Office) -> None:
     refuse(office, "a")
     connector = office.config.connectors["bugs"]

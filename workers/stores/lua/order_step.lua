@@ -3,7 +3,7 @@
 prune()
 local left, back = tonumber(ARGV[5]), 0
 for _, id in ipairs(redis.call('SMEMBERS', k('unfinished'))) do
-  local o = redis.call('HMGET', k('order:' .. id), 'rate', 'begun', 'replayed', 'passed')
+  local o = redis.call('HMGET', k('order:' .. id), 'rate', 'begun', 'replayed', 'passed', 'absent')
   if not o[1] then
     redis.call('SREM', k('unfinished'), id)
   else
@@ -12,7 +12,14 @@ for _, id in ipairs(redis.call('SMEMBERS', k('unfinished'))) do
     due = math.min(due, left)
     local popped = due > 0 and redis.call('ZPOPMIN', k('ordered:' .. id), due) or {}
     for i = 1, #popped, 2 do
-      if redis.call('ZSCORE', k('dead'), popped[i]) and redis.call('EXISTS', k('d:' .. popped[i])) == 1 then
+      local dead = redis.call('ZSCORE', k('dead'), popped[i]) and redis.call('EXISTS', k('d:' .. popped[i])) == 1
+      if dead and redis.call('HGET', k('d:' .. popped[i]), 'error') == 'Ambiguous' then
+        -- Nobody can ask the target: only a person's word that nothing is there lets it be sent again.
+        dead = o[5] == '1'
+        local effect = dead and redis.call('HGET', k('d:' .. popped[i]), 'effect')
+        if effect and redis.call('HGET', k('fx:' .. effect), 'state') == 'sent' then redis.call('DEL', k('fx:' .. effect)) end
+      end
+      if dead then
         revive(popped[i], 'replay')
         back = back + 1
         redis.call('HINCRBY', k('order:' .. id), 'replayed', 1)
