@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +19,8 @@ from workers.demo.stage import Stage
 from workers.demo.story import Story
 from workers.demo.verdict import Verdict, judge
 from workers.desk import Desk
+from workers.operating import acting
+from workers.operating.letters import Filter, find
 from workers.stores.views import COUNTS
 
 QUIET: Final = 60.0
@@ -74,20 +75,11 @@ def _connectors(desk: Desk) -> list[Connector]:
 def _replay_all(desk: Desk) -> int:
     count = 0
     for connector in _connectors(desk):
-        found = books(desk, connector)
-        ids = [letter.id for letter in found.dead(most=1000)][::-1]
-        row = {
-            "at": datetime.now(UTC).isoformat(),
-            "action": "replay",
-            "connector": connector.name,
-            "actor": "demo operator",
-            "deliveries": ids,
-        }
-        if ids:
-            done, bells = found.replay(ids, json.dumps(row))
-            desk.ring(connector, bells)
-            desk.record(row)
-            count += len(done)
+        letters = find(desk, desk.config(), Filter(), [connector])
+        if letters:
+            by, order = acting.Actor("demo operator", "demo"), acting.new_order()
+            acting.replay(desk, connector, letters, by, order=order, rate=1000, reason="the mapping is mended")
+            count += len(letters)
     return count
 
 
