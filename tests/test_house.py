@@ -108,6 +108,12 @@ def test_every_module_begins_with_its_promise() -> None:
     assert without == []
 
 
+def test_every_room_is_named_in_the_plan_of_the_house() -> None:
+    plan = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    rooms = [path for path in sources("workers") if path.parent.name == "workers" and path.name != "__init__.py"]
+    assert [path.name for path in rooms if f"`{path.name}`" not in plan] == []
+
+
 def test_every_folder_of_modules_is_a_package_that_is_shipped() -> None:
     folders = {path.parent for path in sources("connector", "workers")}
     assert [named(one) for one in sorted(folders) if not (one / "__init__.py").is_file()] == []

@@ -269,6 +269,17 @@ def test_a_group_is_cared_for_and_exported(town: Town, port: int) -> None:
     assert bob.ask(f"/dead-letters/export/web/{group}").status == 404
 
 
+def test_a_connector_that_is_declared_later_is_seen_without_a_restart(town: Town, port: int) -> None:
+    eve = person(port, "eve")
+    assert "seen-later" not in eve.ask("/connectors").text
+    town.declare("seen-later", "template: github-to-jira\nfrom: {repositories: [acme/late]}\nto: {project: OPS}\n")
+    try:
+        until(lambda: "seen-later" in eve.ask("/connectors").text)
+    finally:
+        (town.home / "connectors" / "seen-later.yaml").unlink()
+    until(lambda: "seen-later" not in eve.ask("/connectors").text)
+
+
 def test_what_is_wrong_with_a_question_is_said_and_nothing_else(port: int) -> None:
     bob = person(port, "bob")
     wrong = (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import smtplib
+import socketserver
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +12,7 @@ from datetime import timedelta
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from redis import Redis
@@ -21,7 +23,7 @@ from connector.ports import Secret, Site
 from tests.workers.office import CREATED, Office, bugs
 from tests.workers.operating.test_letters import ADA, found, refuse
 from workers.addresses import Guard
-from workers.alerting import EVERY_MS, Alerter
+from workers.alerting import EVERY_MS, Alerter, send_mail
 from workers.operating import acting
 from workers.operating.care import Care, Stage, take
 from workers.operating.causes import Cause, News, Told, changes
@@ -243,3 +245,46 @@ def test_a_hook_gets_json_and_the_inside_network_is_out_of_reach(
         "payments",
         1,
     )
+
+
+class MailServer(socketserver.StreamRequestHandler):
+    """Takes mail without encryption, and remembers it."""
+
+    got: ClassVar[list[str]] = []
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 here\r\n")
+        body = False
+        while line := self.rfile.readline().decode():
+            if body:
+                self.got.append(line)
+                body = line != ".\r\n"
+                if not body:
+                    self.wfile.write(b"250 kept\r\n")
+                continue
+            word = line.split()[0].upper()
+            body = word == "DATA"
+            self.wfile.write(
+                {"EHLO": b"250 here\r\n", "DATA": b"354 go on\r\n", "QUIT": b"221 bye\r\n"}.get(word, b"250 fine\r\n")
+            )
+            if word == "QUIT":
+                return
+
+
+def test_a_mail_leaves_this_machine_only_encrypted() -> None:
+    with (
+        socketserver.ThreadingTCPServer(("127.0.0.2", 0), MailServer) as far,
+        socketserver.ThreadingTCPServer(("127.0.0.1", 0), MailServer) as near,
+    ):
+        for server in (far, near):
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+        mail = EmailMessage()
+        mail["From"], mail["To"], mail["Subject"] = "bot@acme.example", "team@acme.example", "trial"
+        mail.set_content("nothing is wrong")
+        with pytest.raises(smtplib.SMTPNotSupportedError):
+            send_mail(mail, Secret(f"smtp://127.0.0.2:{far.server_address[1]}"))
+        assert MailServer.got == []
+        send_mail(mail, Secret(f"smtp://127.0.0.1:{near.server_address[1]}"))
+        assert "nothing is wrong\r\n" in MailServer.got
+        far.shutdown()
+        near.shutdown()

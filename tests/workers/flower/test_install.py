@@ -10,6 +10,7 @@ import pytest
 from tornado.routing import URLSpec
 
 from workers.flower import api
+from workers.flower.audit import harmless
 from workers.flower.install import HERE, LINKS, Templates, routes, with_letter, with_links
 from workers.flower.show import ago, bars, readable, redacted, span, when
 
@@ -69,6 +70,13 @@ def test_every_operation_is_described() -> None:
             named = {one["name"] for one in method["parameters"] if one["in"] == "path"}
             assert named == set(re.findall(r"{(\w+)}", path))
             assert method["summary"].endswith(".")
+
+
+def test_no_cell_of_an_export_is_a_formula() -> None:
+    for start in ("=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"):
+        assert harmless(start) == f"'{start}"
+    assert harmless("WEB-1") == "WEB-1"
+    assert harmless("") == ""
 
 
 # --- showing --------------------------------------------------------------------------------------------------
