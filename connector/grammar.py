@@ -202,8 +202,10 @@ def _only(table: Mapping[str, Any], known: tuple[str, ...]) -> None:
 
 
 _ALERT_PLACE: Final = (
-    r"(?:slack:(?:[a-z0-9][a-z0-9-]*/)?(?:#[\w.-]{1,80}|[CGD][A-Z0-9]{6,})|mailto:[^\s@,;<>]+@[\w.-]+|https://[^\s@]+)"
+    r"(?:(?!https?:|mailto:)[a-z][a-z0-9-]*:(?:[a-z0-9][a-z0-9-]*/)?[#\w.-]{1,100}"
+    r"|mailto:[^\s@,;<>]+@[\w.-]+|https://[^\s@]+)"
 )
+"""A place in a system (which ones can be told things, loading knows), a mail address, or a hook."""
 _ALERT: Final = rf"{_ALERT_PLACE}(?: +{_ALERT_PLACE})*\Z"
 
 

@@ -61,6 +61,11 @@ class Speaks(Protocol):
         """How it answers queries in its own language (``when.jql``); None where it has none."""
         ...
 
+    @property
+    def tell(self) -> Any:
+        """How people are told things there (``owner.alert``); None where they cannot be."""
+        ...
+
 
 def load(
     texts: Mapping[str, str | bytes],
@@ -190,6 +195,7 @@ class _Loading:
         self.check_steps(document, value.get("mapping"))
         self.check_kinds(document, value)
         self.check_teams(document, value)
+        self.check_alert(document, value)
         if declared is None or source is None or target is None or len(self.problems) > before:
             return
         place: Place = document.place(())
@@ -272,6 +278,24 @@ class _Loading:
             teams = ", ".join(connection.teams)
             who = f"team {team!r} may not use it" if team else "say owner: {team: ...}"
             self.wrong(document, (key, "connection"), f"connection {connection.name} is for {teams}; {who}")
+
+    def check_alert(self, document: Document, value: Mapping[str, Any]) -> None:
+        """Refuse an alert for a system that cannot be told things, or that does not say by which connection."""
+        owner = value.get("owner")
+        given = owner.get("alert") if isinstance(owner, dict) else None
+        for place in given.split() if isinstance(given, str) else ():
+            kind, _, rest = place.partition(":")
+            if kind in {"mailto", "http", "https"}:
+                continue
+            named, _, _ = rest.rpartition("/")
+            known = [name for name, one in self.connections.items() if one.system == kind]
+            if kind not in self.systems or self.systems[kind].tell is None:
+                can = ", ".join(sorted(name for name, one in self.systems.items() if one.tell))
+                self.wrong(document, ("owner", "alert"), f"{kind!r} is no system that can be told things; {can} can")
+            elif (named and named not in known) or (not named and len(known) != 1):
+                which = ", ".join(sorted(known)) or "none"
+                say = f"say by which connection, as in {kind}:CONNECTION/PLACE; of {kind} there are: {which}"
+                self.wrong(document, ("owner", "alert"), say)
 
     def check_uids(self, connectors: Mapping[str, tuple[Connector, Document]]) -> None:
         """Refuse two connectors that would share links, cursors and marks."""

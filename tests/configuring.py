@@ -66,11 +66,13 @@ class Tracker:
     source: type[Schema] | None = PlaceSchema
     target_schema: type[Schema] | None = PlaceSchema
     matches: Any = None
+    tell: Any = None
 
 
 SYSTEMS: Mapping[str, Tracker] = {
     "tracker": Tracker(),
     "querying": Tracker(title="Querying", matches=lambda *_: True),
+    "chat": Tracker(title="Chat", tell=lambda *_: None),
     "sink": Tracker(title="Sink", kinds=frozenset(), connection=LooseSchema, source=None),
     "well": Tracker(title="Well", target_schema=None),
 }

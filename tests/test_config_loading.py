@@ -41,7 +41,7 @@ def test_every_key_of_a_connector_is_understood() -> None:
         """\
 description: for people
 renamed_from: [first, second]
-owner: {team: web, alert: "slack:#web"}
+owner: {team: web, alert: "mailto:web@acme.example"}
 mode: shadow
 start: now
 when: {events: [issue.*, comment.created], labels: bug, changed: [state, title], condition: "state == 'open'"}
@@ -58,7 +58,12 @@ attempts: 1
 on_dead: block
 """
     )
-    assert (bugs.uid, bugs.owner.team, bugs.owner.alert, bugs.mode) == ("first", "web", "slack:#web", Mode.SHADOW)
+    assert (bugs.uid, bugs.owner.team, bugs.owner.alert, bugs.mode) == (
+        "first",
+        "web",
+        "mailto:web@acme.example",
+        Mode.SHADOW,
+    )
     assert bugs.when.events == {Kind.ISSUE_CREATED, Kind.ISSUE_UPDATED, Kind.ISSUE_DELETED, Kind.COMMENT_CREATED}
     assert bugs.when.labels == {"bug"}
     assert bugs.when.changed == {"state", "title"}
@@ -239,6 +244,31 @@ def test_a_wrong_value_is_refused_with_its_reason(said: str, why: str) -> None:
 )
 def test_a_wrong_connection_is_refused_with_its_reason(own: str, why: str) -> None:
     assert why in "\n".join(problems(Files(connections=CONNECTIONS.replace("token: env:HERE", own))))
+
+
+CHATS = CONNECTIONS + "  talk: {system: chat, token: env:A}\n"
+
+
+def test_alerts_may_go_to_several_places() -> None:
+    places = "chat:#web chat:talk/#web mailto:web@acme.example https://hooks.example/x"
+    assert loaded(f'owner: {{alert: "{places}"}}\n', connections=CHATS).owner.alert == places
+
+
+@pytest.mark.parametrize(
+    ("place", "connections", "why"),
+    [
+        ("chat:#web", CONNECTIONS, "of chat there are: none"),
+        ("chat:#web", CHATS + "  more: {system: chat, token: env:A}\n", "of chat there are: more, talk"),
+        ("chat:here/#web", CHATS, "say by which connection"),
+        ("chta:#web", CHATS, "'chta' is no system that can be told things; chat can"),
+        ("tracker:#web", CHATS, "'tracker' is no system that can be told things"),
+        ("http://hooks.example/x", CHATS, "must be"),
+        ("#web", CHATS, "must be"),
+        ("mailto:web", CHATS, "must be"),
+    ],
+)
+def test_an_alert_that_could_not_be_sent_is_refused(place: str, connections: str, why: str) -> None:
+    assert why in refused(f'owner: {{alert: "{place}"}}\n', connections=connections)
 
 
 def test_a_pasted_credential_is_not_repeated() -> None:

@@ -98,25 +98,21 @@ class Alerter:
     def _send(self, config: Config, place: str, message: Message) -> None:
         kind, _, rest = place.partition(":")
         match kind:
-            case "slack":
-                self._say(config, rest, message)
             case "mailto":
                 self._mail(rest, message)
-            case _:
+            case "http" | "https":
                 self._post(place, message)
+            case _:
+                self._say(config, kind, rest, message)
 
-    def _say(self, config: Config, rest: str, message: Message) -> None:
-        named, _, channel = rest.rpartition("/")
-        names = [
-            n for n, one in config.connections.items() if self.desk.systems[one.system].tell and one.system == "slack"
-        ]
-        if (named and named not in names) or (not named and len(names) != 1):
-            known = ", ".join(names) or "none"
-            raise Rejected(f"say which Slack connection: slack:CONNECTION/{channel}; there are: {known}", cause="alert")
-        name = named or names[0]
-        tell = self.desk.systems["slack"].tell
-        if tell is not None:
-            tell(self.desk.site(name, self.desk.ticks() + self.desk.call.total_seconds()), channel, message.text)
+    def _say(self, config: Config, kind: str, rest: str, message: Message) -> None:
+        named, _, where = rest.rpartition("/")
+        names = [named] if named else [name for name, one in config.connections.items() if one.system == kind]
+        tell = self.desk.systems[kind].tell
+        if len(names) != 1 or tell is None:
+            # Loading refuses it; a configuration may have been made by hand.
+            raise Rejected(f"there is no one connection of {kind} by which it can be told", cause="alert")
+        tell(self.desk.site(names[0], self.desk.ticks() + self.desk.call.total_seconds()), where, message.text)
 
     def _mail(self, address: str, message: Message) -> None:
         if self.smtp is None:

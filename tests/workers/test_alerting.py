@@ -200,7 +200,7 @@ def test_of_several_chats_one_must_be_named(redis_client: Redis, caplog: pytest.
     room.chat("chat", "other")
     refuse(room.office, "a")
     assert room.look() == 0
-    assert "slack:CONNECTION/#oncall" in caplog.text
+    assert "no one connection of slack" in caplog.text
     room.office.change(owner=Owner("payments", "slack:other/#oncall"))
     room.chat("chat", "other")
     assert room.look() == 1
