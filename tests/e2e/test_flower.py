@@ -21,7 +21,7 @@ from workers.demo.stage import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
 
-PEOPLE = "ada:secret-a,bob:secret-b,eve:secret-e,tom:secret-t"
+PEOPLE = "ada:secret-a,bob:secret-b,eve:secret-e,tom:secret-t,zoe:secret-z"
 ROLES = "ada=admin, bob=operator, eve=viewer, tom=operator/nobody"
 PAGES = ("/connectors", "/connectors/web", "/dead-letters", "/replays", "/why", "/why?item=WEB-1", "/mappings",
          "/mappings/web", "/audit")  # fmt: skip
@@ -148,6 +148,11 @@ def test_a_viewer_sees_every_page_under_strict_headers(port: int, path: str) -> 
     assert "unsafe" not in policy
     assert answer.headers["X-Frame-Options"] == "DENY"
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_who_has_no_role_is_let_in_nowhere(port: int) -> None:
+    for path in ("/connectors", "/api/connector/connectors", "/why?item=WEB-1"):
+        assert Browser(port, "zoe:secret-z").ask(path).status == 403
 
 
 def test_somebody_of_another_team_sees_nothing(port: int) -> None:
