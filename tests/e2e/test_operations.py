@@ -47,15 +47,16 @@ def body(number: int, title: str, repository: str = "acme/web") -> dict[str, Any
 
 def test_a_new_connector_is_served_without_a_restart_and_a_bad_file_is_refused(town: Town) -> None:
     pids = {name: process.pid for name, process in town.processes.items()}
-    town.declare("late", LATE)
+    names = ("receive", "w1", "w2")
     try:
-        for name in ("receive", "w1", "w2"):
-            until(lambda name=name: "is in force" in town.log(name))  # type: ignore[misc]  # mypy: a default in a lambda
+        with town.followed(*names):
+            town.declare("late", LATE)
         title = town.title("Came later")
         town.report(title, repository="acme/late")
         town.issue(title)
+        before = {name: town.log(name).count("is refused") for name in names}
         town.declare("late", LATE + "mapping: {Summary: {from: title, trnsform: upper}}\n")
-        until(lambda: all("is refused" in town.log(name) for name in ("receive", "w1", "w2")))
+        until(lambda: all(town.log(name).count("is refused") > before[name] for name in names))
         after = town.title("The old one is still in force")
         town.report(after, repository="acme/late")
         town.issue(after)
@@ -65,8 +66,9 @@ def test_a_new_connector_is_served_without_a_restart_and_a_bad_file_is_refused(t
         assert re.search(r"connectors/late\.yaml:\d+: .*trnsform", refused.stderr)
         assert {name: process.pid for name, process in town.processes.items()} == pids
     finally:
-        (town.home / "connectors" / "late.yaml").unlink()
-    until(lambda: town.connector("check").stdout)
+        with town.followed(*names):
+            (town.home / "connectors" / "late.yaml").unlink()
+    assert town.connector("check").stdout
 
 
 def test_a_changed_mapping_is_taken_up(town: Town) -> None:
@@ -75,15 +77,14 @@ def test_a_changed_mapping_is_taken_up(town: Town) -> None:
     plain, changed = town.title("Plain"), town.title("Prefixed")
     town.report(plain, repository="acme/dc")
     town.issue(plain, "dc")
-    before = {name: town.log(name).count("is in force") for name in ("w1", "w2")}
-    town.declare("dc", CONNECTORS["dc"] + 'mapping: {Summary: {from: title, transform: {prefix: "GH: "}}}\n')
     try:
-        until(lambda: all(town.log(name).count("is in force") > before[name] for name in before))
+        with town.followed("w1", "w2"):
+            town.declare("dc", CONNECTORS["dc"] + 'mapping: {Summary: {from: title, transform: {prefix: "GH: "}}}\n')
         town.report(changed, repository="acme/dc")
         town.issue(f"GH: {changed}", "dc")
     finally:
-        town.declare("dc", CONNECTORS["dc"])
-    until(lambda: all(town.log(name).count("is in force") > before[name] + 1 for name in before))
+        with town.followed("w1", "w2"):
+            town.declare("dc", CONNECTORS["dc"])
 
 
 def test_a_paused_connector_takes_events_in_and_goes_on_where_it_was(town: Town) -> None:

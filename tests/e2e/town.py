@@ -222,6 +222,17 @@ class Town:
         """Write a connector's file."""
         self.write(f"connectors/{name}.yaml", f"version: 1\nname: {name}\n{text}")
 
+    @contextmanager
+    def followed(self, *names: str, seconds: float = 30) -> Iterator[None]:
+        """Change files inside; ends when these processes have taken the change up."""
+        before = {name: self.log(name).count("is in force") for name in names}
+        yield
+        until(
+            lambda: all(self.log(name).count("is in force") > before[name] for name in names),
+            seconds,
+            told=lambda: {name: self.log(name)[-500:] for name in names},
+        )
+
     def spawn(self, name: str, *command: str, **environment: str) -> subprocess.Popen[bytes]:
         """Start a process of the product."""
         return self.run_process(name, [sys.executable, "-m", "workers.cli", *command], **environment)
