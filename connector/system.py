@@ -18,6 +18,7 @@ from marshmallow import Schema
 from connector.errors import ConnectorError
 from connector.event import Entity, Event, Kind
 from connector.link import EffectKey, Marker
+from connector.listed import Lister
 from connector.ports import Request, Response, Reveal, Site
 
 
@@ -305,6 +306,8 @@ class System:
     ``conditional`` True where a read with ``If-None-Match`` may be answered 304 and then costs no quota.
     ``tell(site, place, text)`` posts a short Markdown text where a person named the place (a channel), for
     alerts; None where the system is no place to tell people things.
+    ``lists`` kind of list (`connector.listed.KINDS`) -> how it is asked for: what setting up chooses from, and
+    what mappings are checked against.
     ``tells_mark(event)`` whether an event shows our marker where its item has one (GitHub's body, Slack's
     metadata): then an empty `Event.marker` means that there is none; otherwise the item is read for it.
     """
@@ -331,6 +334,7 @@ class System:
     target: Target | None = None
     headroom: Callable[[Request, Response], Sequence[Left]] | None = None
     tell: Callable[[Site, str, str], None] | None = None
+    lists: Mapping[str, Lister] = field(default_factory=dict)
     blind_spots: tuple[str, ...] = ()
     polled_only: frozenset[Kind] = frozenset()
     redelivers: timedelta = timedelta(days=7)
