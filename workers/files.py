@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -171,13 +171,14 @@ def _is_ours(path: Path) -> bool:
 class Secrets:
     """Turns references into credentials; is a `connector.ports.Reveal`.
 
-    ``env:NAME`` is looked up at every call.  ``file:/path`` is read again whenever the file has
+    ``env:NAME`` is looked up at every call; where it is missing ``refill`` may add to the environment what a
+    file holds by now (raises `ConfigError`).  ``file:/path`` is read again whenever the file has
     changed, so a rotated credential is in use with the next call.  Anything that is not there raises
     `Unauthorized`, which pauses the connection and asks again later: mending the file is enough.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
+    def __init__(self, environment: Mapping[str, str], *, refill: Callable[[], object] = lambda: None) -> None:
+        self._environment, self._refill = environment, refill
         self._kept: dict[str, tuple[tuple[int, int, int], Secret]] = {}
         self._warned: set[str] = set()
 
@@ -187,12 +188,22 @@ class Secrets:
             case "env":
                 value = self._environment.get(ref.name, "")
                 if not value:
+                    value = self._refilled(ref.name)
+                if not value:
                     raise Unauthorized(f"the environment variable {ref.name} is not set", cause="secret:missing")
                 return Secret(value)
             case "file":
                 return self._read(Path(ref.name))
             case _:
                 raise Unauthorized(f"there is no way to read {ref}", cause="secret:scheme")
+
+    def _refilled(self, name: str) -> str:
+        try:
+            self._refill()
+        except ConfigError as error:
+            told = f"the environment variable {name} is not set, and {error}"
+            raise Unauthorized(told, cause="secret:missing") from error
+        return self._environment.get(name, "")
 
     def forget(self) -> None:
         """Read every file anew at its next use, whatever its time says (after a 401)."""

@@ -13,6 +13,7 @@ from workers import sentry
 from workers.configuration import Source
 from workers.doorbell import Doorbell
 from workers.embedded import running
+from workers.env_file import filled
 from workers.files import Folder, Secrets
 from workers.logs import revealing
 from workers.settings import Settings
@@ -101,7 +102,7 @@ def servers(settings: Settings) -> tuple[str, str]:
 @cache
 def this_process() -> Process:
     """Return this process's parts, made once; raises `ConfigError` and `NoServers`."""
-    settings = Settings.from_environment(os.environ)
+    settings = Settings.from_environment(filled(os.environ))
     broker, store = servers(settings)
     sentry.start(settings.sentry_dsn.reveal() if settings.sentry_dsn else "")
     return _process(settings, broker, store)
@@ -110,7 +111,7 @@ def this_process() -> Process:
 @cache
 def offline_process() -> Process:
     """Return the parts of a process that only looks: configuration and connections, no broker and no store."""
-    return _process(Settings.from_environment(os.environ), "", "")
+    return _process(Settings.from_environment(filled(os.environ)), "", "")
 
 
 def check(settings: Settings) -> None:
@@ -119,7 +120,7 @@ def check(settings: Settings) -> None:
 
 
 def _process(settings: Settings, broker: str, store: str) -> Process:
-    folder, secrets = _folder(settings), Secrets(os.environ)
+    folder, secrets = _folder(settings), Secrets(os.environ, refill=lambda: filled(os.environ))
     return Process(
         settings=settings,
         broker_url=broker,

@@ -37,11 +37,12 @@ def up(workers: int, no_flower: bool) -> None:
     commands in the same folder find them.
     """
     from workers.embedded import start
+    from workers.env_file import filled
     from workers.process import check
     from workers.settings import Settings
     from workers.supervisor import Supervisor
 
-    settings = Settings.from_environment(os.environ)
+    settings = Settings.from_environment(filled(os.environ))
     check(settings)
     with _alone(settings.home):
         _refuse_taken_ports(settings, flower=not no_flower, workers=workers)

@@ -62,9 +62,7 @@ def init(folder: Path, names: tuple[str, ...], *, listing: bool) -> None:
         }
         written += _write(folder / "connectors" / f"{name}.yaml", _yaml(document))
     env = "".join(f"{name}=\n" for name in sorted(set(variables)))
-    written += _write(
-        folder / ".env.example", "# Copy to .env, fill in, load it before you start: set -a; . ./.env\n" + env
-    )
+    written += _write(folder / ".env.example", "# Copy to .env, chmod 600, fill in.\n" + env)
     for path in written:
         console.print(f"wrote {path}")
     console.print(
@@ -105,6 +103,7 @@ def _write(path: Path, text: str) -> list[Path]:
 @as_json
 def check(path: Path | None, *, live: bool, as_json: bool) -> None:
     """Check a configuration: all problems at once, each with file, line and path.  Exit code 2 if any."""
+    from workers.env_file import filled
     from workers.files import Folder
     from workers.settings import Settings
 
@@ -113,7 +112,7 @@ def check(path: Path | None, *, live: bool, as_json: bool) -> None:
             fail(f"there is no {path}", USAGE)
         os.environ["CONNECTOR_HOME"] = str(path if path.is_dir() else path.parent)
         os.environ["CONNECTOR_CONFIG"] = "."
-    settings = Settings.from_environment(os.environ)
+    settings = Settings.from_environment(filled(os.environ))
     folder = Folder(settings.home / settings.config, only=path if path is not None and path.is_file() else None)
     try:
         config = folder.read()

@@ -167,9 +167,7 @@ def _stay(console: Console, stage: Stage) -> None:
     )
     console.print(f"receiver    http://127.0.0.1:{stage.receiver_port}/hooks/<connection>")
     console.print(f"sandboxes   {stage.served.url()}/_control/")
-    console.print(
-        f"commands    cd {stage.home}; set -a; . ./.env; set +a; then connector deliveries --settled, audit, doctor"
-    )
+    console.print(f"commands    connector --home {stage.home} deliveries --settled, audit, doctor")
     console.print("Everything keeps running; stop with Ctrl-C.")
     try:
         while True:
