@@ -20,6 +20,7 @@ from connector.event import Entity, Event, Kind
 from connector.link import EffectKey, Marker
 from connector.listed import Lister
 from connector.ports import Request, Response, Reveal, Site
+from connector.webhooks import Webhooks
 
 
 # --- inbound -----------------------------------------------------------------------------------
@@ -308,6 +309,7 @@ class System:
     alerts; None where the system is no place to tell people things.
     ``lists`` kind of list (`connector.listed.KINDS`) -> how it is asked for: what setting up chooses from, and
     what mappings are checked against.
+    ``webhooks`` how webhooks are installed, tried and removed; None where the system sends none.
     ``tells_mark(event)`` whether an event shows our marker where its item has one (GitHub's body, Slack's
     metadata): then an empty `Event.marker` means that there is none; otherwise the item is read for it.
     """
@@ -339,6 +341,7 @@ class System:
     polled_only: frozenset[Kind] = frozenset()
     redelivers: timedelta = timedelta(days=7)
     conditional: bool = False
+    webhooks: Webhooks | None = None
     tells_mark: Callable[[Event], bool] = lambda _event: True
     needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     implied: Callable[[Any], Mapping[str, str]] | None = None
