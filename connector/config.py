@@ -121,8 +121,8 @@ class Owner:
 class Connector:
     """A declared link from one connection to another.
 
-    ``uid`` is stable: the first name it ever had (see ``renamed_from``).  ``weight`` is its share of a
-    connection's limits, against those of the other connectors that need them.
+    ``uid`` is stable: the first name it ever had.  ``formerly`` are all names it had (``renamed_from``).
+    ``weight`` is its share of a connection's limits, against those of the other connectors that need them.
     """
 
     name: str
@@ -146,6 +146,7 @@ class Connector:
     on_dead: str = "continue"
     template: str = ""
     file: str = ""
+    formerly: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,3 +158,10 @@ class Config:
     connectors: Mapping[str, Connector]
     hash: str
     warnings: tuple[str, ...] = ()
+    draining: frozenset[str] = frozenset()
+    """Names of connectors that are about to be removed: they finish what they have and take nothing new."""
+
+    def called(self, name: str) -> Connector | None:
+        """Return the connector of this name, or the one that had it once; a doorbell may know it by that."""
+        found = self.connectors.get(name)
+        return found or next((one for one in self.connectors.values() if name in one.formerly), None)

@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 from marshmallow import Schema, ValidationError, fields
 
 from connector import arguments
+from connector.comparing import Said
 from connector.config import Config, Connection, Connector, End, Http
 from connector.declare import NAME, flattened, near
 from connector.documents import Document, Path, Place, written
@@ -107,6 +108,23 @@ def resolved(
     names = [one.value["name"] for one in found.connectors if isinstance(one.value, dict) and "name" in one.value]
     problems = found.problems or [Problem("", 0, "", f"there is no connector {name!r}{near(name, map(str, names))}")]
     raise ConfigError(tuple(problems))
+
+
+def said(
+    texts: Mapping[str, str | bytes],
+    templates: Mapping[str, str | bytes] | None = None,
+    *,
+    variables: Mapping[str, str] | None = None,
+    allowed: tuple[str, ...] = ("CONNECTOR_*",),
+) -> Said:
+    """Return what a configuration says, word by word; what cannot be read in it is left out, `load` tells of that."""
+    found = gathered(texts, templates or {}, variables or {}, allowed)
+    named = [one.value for one in found.connectors if isinstance(one.value, dict)]
+    return Said(
+        found.instance,
+        {name: document.value for name, document in found.connections.items()},
+        {str(value["name"]): value for value in named if "name" in value},
+    )
 
 
 @dataclass(slots=True)
@@ -203,6 +221,7 @@ class _Loading:
             Connector(
                 name=declared.name,
                 uid=declared.renamed_from[0] if declared.renamed_from else declared.name,
+                formerly=declared.renamed_from,
                 source=source,
                 target=target,
                 file=place.file,

@@ -30,6 +30,9 @@ def routes(config: Config, systems: Mapping[str, System], event: Event, tools: T
     """Yield a route for every connector whose source is the event's connection."""
     for connector in config.connectors.values():
         if connector.source.connection == event.entity.connection:
+            if connector.name in config.draining:
+                yield Route(connector, "it is being removed and takes nothing new")
+                continue
             yield _route(connector, systems[config.connections[connector.source.connection].system], event, tools)
 
 

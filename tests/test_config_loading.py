@@ -330,6 +330,13 @@ def test_a_rename_keeps_the_first_name_for_ever() -> None:
     assert loaded("renamed_from: older\n").uid == "older"
 
 
+def test_a_connector_is_found_by_every_name_it_had() -> None:
+    renamed = CONNECTOR.replace("name: bugs", "name: defects\nrenamed_from: [oldest, bugs]")
+    config = Files(connector=renamed).load()
+    assert [config.called(name) for name in ("defects", "bugs", "oldest")] == [config.connectors["defects"]] * 3
+    assert config.called("nobody") is None
+
+
 @pytest.mark.parametrize(
     ("owner", "why"),
     [

@@ -18,9 +18,13 @@ def system(name: str) -> System:
     return Fake(name, lambda: datetime(2027, 1, 1, tzinfo=UTC)).system()
 
 
-def routed(one: Event, *connectors: Connector, selects: str = "") -> list[Route]:
+def declared(*connectors: Connector) -> Config:
     connections = {name: Connection(name, name, None) for name in ("git", "jira")}
-    config = Config("test", connections, {each.name: each for each in connectors}, hash="h")
+    return Config("test", connections, {each.name: each for each in connectors}, hash="h")
+
+
+def routed(one: Event, *connectors: Connector, selects: str = "") -> list[Route]:
+    config = declared(*connectors)
     systems = {"git": replace(system("git"), selects=lambda *_: selects), "jira": system("jira")}
     return list(routes(config, systems, one, tools()))
 
@@ -74,3 +78,10 @@ def test_pull_requests_are_for_those_who_follow_references() -> None:
     one = event(1, Kind.PULL_REQUEST_CREATED, what="pull_request", title="WEB-1")
     assert "references" in answer(one, bugs())[0]
     assert answer(one, bugs(references=References())) == ("", False)
+
+
+def test_one_that_is_being_removed_takes_nothing_new() -> None:
+    known = {name: system(name) for name in ("git", "jira")}
+    going = replace(declared(bugs(), bugs(name="more")), draining=frozenset({"bugs"}))
+    found = {one.connector.name: one.reason for one in routes(going, known, event(1), tools())}
+    assert found == {"bugs": "it is being removed and takes nothing new", "more": ""}
