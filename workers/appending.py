@@ -36,9 +36,9 @@ def append(attempt: Attempt, wanted: Append) -> None:
                     return
             else:
                 action = Action.COMMENT
-    body = None
+    body, losses = None, tuple[str, ...]()
     if wanted.text is not None:
-        body, _losses = attempt.target.text(attempt.there, attempt.settings, wanted.text)
+        body, losses = attempt.target.text(attempt.there, attempt.settings, wanted.text)
 
     def change(action: Action, word: str, sub: str, remote: str) -> Change:
         marker = marker_for(attempt.connector, attempt.event, attempt.config.instance, word, sub)
@@ -47,7 +47,7 @@ def append(attempt: Attempt, wanted: Append) -> None:
     word, sub = (wanted.word, wanted.sub) if action is wanted.action else ("comment", attempt.event.sub)
     comment = attempt.event.data.get("comment") or {}
     made = attempt.event.at.isoformat() if wanted.word == "message" else comment.get("created")
-    written = attempt.write(change(action, word, sub, remote), made=made)
+    written = attempt.write(change(action, word, sub, remote), made=made, losses=losses)
     if written is not None and not written.fresh and action is not wanted.action:
         action = wanted.action
         written = attempt.write(change(action, wanted.word, wanted.sub, written.remote))

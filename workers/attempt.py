@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -33,6 +33,7 @@ from workers.doubt import Doubt
 from workers.forgotten import found_again, known_base, trusted
 from workers.knowing import awaited, know, matches, read_again, whole_digest
 from workers.overtaken import notice_twin
+from workers.rehearsal import Would, rehearse
 from workers.stores.deliveries import Deliveries
 from workers.stores.records import Box, Letter, Settlement, pack_link
 from workers.writing import Pen
@@ -108,7 +109,7 @@ class Attempt:
         self.wrote = 0
         self.losses: list[str] = []
         """What the target would not take."""
-        self.would: list[tuple[Change, Shaped | None]] = []
+        self.would: list[Would] = []
         """What shadow mode did not write."""
         self.plan = Plan()
         self.ready: Plan | Result | None = None
@@ -216,9 +217,8 @@ class Attempt:
 
     def _result(self, wanted: Plan) -> Result:
         if self.would:
-            words = [
-                f"{change.action} {change.entity.key if change.entity else ''}".strip() for change, _ in self.would
-            ]
+            changes = [one.change for one in self.would]
+            words = [f"{one.action} {one.entity.key if one.entity else ''}".strip() for one in changes]
             return Result("skipped", "shadow: would " + ", ".join(words))
         if self.wrote or self.letter.fields.get("wrote"):
             return Result("delivered", "; ".join((*wanted.losses, *self.losses)), self.wrote)
@@ -228,16 +228,16 @@ class Attempt:
     def _bring_state(self, wanted: Plan) -> None:
         if wanted.wanted is not None:
             self._bring_fields(wanted, wanted.wanted)
-        if self.link is None or self.connector.mode is Mode.SHADOW:
+        if self.link is None:
             return
         if wanted.relation:
             self._relate(wanted.relation, target_entity(self.link))
-        if self.link.extra.get(UNFINISHED):
+        if self.connector.mode is not Mode.SHADOW and self.link.extra.get(UNFINISHED):
             self.remember(replace(self.link, extra={k: v for k, v in self.link.extra.items() if k != UNFINISHED}))
 
     def _bring_fields(self, wanted: Plan, values: Mapping[str, Any]) -> None:
         entity = target_entity(self.link) if self.link else None
-        shaped = self.shaped or self.target.shape(self.there, self.settings, values, entity)
+        shaped = self.shaped = self.shaped or self.target.shape(self.there, self.settings, values, entity)
         if self.link is None:
             self._create(shaped, wanted)
         elif wanted.adopt and not self.letter.fields.get("unsure") and not (self.doubt and self.doubt.of_states):
@@ -275,6 +275,8 @@ class Attempt:
         if written is None:
             if later:
                 self.write(Change(Action.UPDATE, change.effect, marker, fields=later), shaped)
+            if wanted.relation:
+                self._relate(wanted.relation, None)
             return
         extra = {UNFINISHED: True} if later or wanted.relation or not written.fresh else {}
         link = Link.between(self.event.entity, written.entity, extra=extra)
@@ -298,8 +300,9 @@ class Attempt:
         if written is not None:
             self.remember(based(_renamed(self.link, written.entity), fields, written.kept, self.letter.id))
 
-    def _relate(self, relation: Mapping[str, Any], entity: Entity) -> None:
-        marker = marker_for(self.connector, self.event, self.config.instance, Action.RELATE, entity.ref)
+    def _relate(self, relation: Mapping[str, Any], entity: Entity | None) -> None:
+        about = entity.ref if entity is not None else ""
+        marker = marker_for(self.connector, self.event, self.config.instance, Action.RELATE, about)
         self.write(Change(Action.RELATE, marker.effect, marker, entity=entity, relation=relation), None)
 
     def _refer(self, key: str, wanted: Plan) -> None:
@@ -322,13 +325,17 @@ class Attempt:
             self._update(difference(shaped, known_base(self, self.link, shaped)), shaped, sub=entity.ref)
 
     # --- writing --------------------------------------------------------------------------------------
-    def write(self, change: Change, shaped: Shaped | None = None, *, made: str | None = None) -> Written | None:
-        """Write one change exactly once; None in shadow mode, where it is only noted.
+    def write(
+        self, change: Change, shaped: Shaped | None = None, *, made: str | None = None, losses: Sequence[str] = ()
+    ) -> Written | None:
+        """Write one change exactly once; None in shadow mode, where it is only rehearsed.
 
         ``made``: when what is added came into being at its source (ISO), where it may have been written already.
+        ``losses``: what its text lost, in words; only shadow mode tells of it.
         """
         if self.connector.mode is Mode.SHADOW:
-            self.would.append((change, shaped))
+            would = rehearse(self.target, self.there, self.settings, change, shaped=shaped, losses=losses)
+            self.would += [would] if would is not None else []
             return None
         doubt = self.doubt.as_text(change.action, made) if self.doubt is not None else ""
         written, news = self.pen.write(change, doubt=doubt)

@@ -10,9 +10,13 @@ from connector.config import Connector, Mode
 from connector.errors import ConnectorError
 from connector.event import Event
 from connector.link import Link
-from connector.system import Change, Shaped
+from connector.ports import Request
 from workers.attempt import Attempt
+from workers.behalf import on_behalf_of
+from workers.calls import Calls
 from workers.desk import Desk
+from workers.logs import HIDDEN, is_sensitive, redact
+from workers.rehearsal import Would
 from workers.stores.deliveries import Deliveries
 from workers.stores.records import Box, Letter, Settlement
 
@@ -29,12 +33,54 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One write that would happen."""
+    """One write that would happen.
+
+    ``requests`` would be sent for it, in order, up to the first whose answer the rest depends on; none are known
+    where the step is about something that is not there yet.
+    """
 
     action: str
     target: str
     fields: tuple[Difference, ...] = ()
     text: Any = None
+    requests: tuple[Request, ...] = ()
+
+    def as_json(self, *, requests: bool = False) -> dict[str, Any]:
+        """Return it for scripts; ``requests`` with their bodies, credentials hidden."""
+        fields = [{"name": one.name, "field": one.field, "now": one.now, "then": one.then} for one in self.fields]
+        return {
+            "action": self.action,
+            "target": self.target,
+            "fields": fields,
+            **({"text": self.text} if self.text is not None else {}),
+            **({"requests": [request_as_json(one) for one in self.requests]} if requests else {}),
+        }
+
+
+def request_as_json(request: Request) -> dict[str, Any]:
+    """Show a request as it would leave, without its credentials: those are added by the transport."""
+    body = request.json if request.json is not None or request.body is None else f"{len(request.body)} bytes"
+    return {
+        "method": request.method,
+        "path": request.path,
+        **({"query": hidden(dict(request.query))} if request.query else {}),
+        **({"body": hidden(body)} if body is not None else {}),
+    }
+
+
+def hidden(value: Any) -> Any:
+    """Return a value without what may be a credential, by its name or by its looks."""
+    match value:
+        case str():
+            return redact(value)
+        case Mapping():
+            return {
+                name: HIDDEN if is_sensitive(str(name)) and inner else hidden(inner) for name, inner in value.items()
+            }
+        case list() | tuple():
+            return [hidden(one) for one in value]
+        case _:
+            return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +93,12 @@ class Preview:
     absent: Mapping[str, str] | None = None
     losses: tuple[str, ...] = ()
 
-    def as_json(self) -> dict[str, Any]:
-        """Return it for scripts."""
+    def as_json(self, *, requests: bool = False) -> dict[str, Any]:
+        """Return it for scripts; with the ``requests`` that would be sent where they are wanted."""
+        entity = self.event.entity.key
         return {
-            "event": {"id": self.event.id, "kind": self.event.kind.value, "entity": self.event.entity.key},
-            "steps": [
-                {
-                    "action": step.action,
-                    "target": step.target,
-                    "fields": [
-                        {"name": one.name, "field": one.field, "now": one.now, "then": one.then} for one in step.fields
-                    ],
-                    **({"text": step.text} if step.text is not None else {}),
-                }
-                for step in self.steps
-            ],
+            "event": {"id": self.event.id, "kind": self.event.kind.value, "entity": entity},
+            "steps": [step.as_json(requests=requests) for step in self.steps],
             "skipped": self.skipped,
             "absent": dict(self.absent or {}),
             "losses": list(self.losses),
@@ -100,12 +137,16 @@ def preview(desk: Desk, connector: Connector, event: Event, *, books: Deliveries
         letter=letter,
         event=event,
         book=Settlement(),
+        # As in a delivery: what has been read is not read again, and limits are shared with the deliveries.
+        post=Calls(desk.site),
     )
-    result = attempt.deliver()
-    steps = tuple(_step(attempt, change, shaped) for change, shaped in attempt.would)
+    with on_behalf_of(connector.uid, weight=connector.weight):
+        result = attempt.deliver()
+        steps = tuple(_step(attempt, one) for one in attempt.would)
     losses = list(attempt.plan.losses)
-    for _, shaped in attempt.would:
-        losses += [one for one in (shaped.losses if shaped else ()) if one not in losses]
+    for would in attempt.would:
+        for one in (*(would.shaped.losses if would.shaped else ()), *would.losses):
+            losses += [one] if one not in losses else []
     return Preview(
         event=attempt.event,
         steps=steps,
@@ -115,7 +156,8 @@ def preview(desk: Desk, connector: Connector, event: Event, *, books: Deliveries
     )
 
 
-def _step(attempt: Attempt, change: Change, shaped: Shaped | None) -> Step:
+def _step(attempt: Attempt, would: Would) -> Step:
+    change, shaped = would.change, would.shaped
     now: Mapping[str, Any] = {}
     if change.entity is not None and change.fields:
         try:
@@ -131,4 +173,5 @@ def _step(attempt: Attempt, change: Change, shaped: Shaped | None) -> Step:
             Difference(names.get(name, name), name, now.get(name), value) for name, value in change.fields.items()
         ),
         text=change.body if change.body is not None else (dict(change.relation) if change.action == "relate" else None),
+        requests=would.requests,
     )

@@ -24,12 +24,13 @@ from workers.cli.payloads import inbounds, received
 @click.argument("connector")
 @click.argument("what")
 @click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="A header of a recorded webhook.")
+@click.option("--requests", is_flag=True, help="Also the requests that would be sent, up to the last call.")
 @as_json
-def preview(connector: str, what: str, headers: tuple[str, ...], *, as_json: bool) -> None:
+def preview(connector: str, what: str, headers: tuple[str, ...], *, requests: bool, as_json: bool) -> None:
     """Show what CONNECTOR would write for WHAT, field by field; nothing is sent.
 
     WHAT is a file with a recorded webhook body, or an item that is read live: an issue key, owner/repo#12 or
-    a URL.
+    a URL.  It goes the way of a delivery up to the last call, so what fails here would fail there.
     """
     from workers.preview import preview as look
 
@@ -41,12 +42,12 @@ def preview(connector: str, what: str, headers: tuple[str, ...], *, as_json: boo
         books = desk.deliveries(one) if running else None
         shown.append(look(desk, one, event, books=books))
     if as_json:
-        print_json([one.as_json() for one in shown])
+        print_json([one.as_json(requests=requests) for one in shown])
         return
     if not shown:
         console.print("the payload holds no event for this connector")
     for one_shown in shown:
-        _print_preview(one_shown)
+        _print_preview(one_shown, requests=requests)
 
 
 def _events_of(process: Any, connector: Connector, what: str, headers: tuple[str, ...]) -> list[Event]:
@@ -70,7 +71,7 @@ def _events_of(process: Any, connector: Connector, what: str, headers: tuple[str
     return [system.find(desk.site(connection.name, time.monotonic() + 60), connector.source.settings, what)]
 
 
-def _print_preview(shown: Any) -> None:
+def _print_preview(shown: Any, *, requests: bool) -> None:
     event = shown.event
     say(f"{event.kind.value} {event.entity.key or event.entity.ref}", style="bold")
     if shown.skipped:
@@ -87,6 +88,10 @@ def _print_preview(shown: Any) -> None:
             say(f"    + {label}: {_short(field.then)}", style="green")
         if step.text is not None:
             say(f"    + {_short(step.text)}", style="green")
+        for request in step.as_json(requests=True)["requests"] if requests else ():
+            say(f"    {request['method']} {request['path']}", style="cyan")
+            if "body" in request:
+                say(f"      {json.dumps(request['body'], ensure_ascii=False, default=str)}", style="cyan")
     for name, why in (shown.absent or {}).items():
         say(f"  left alone: {name}: {why}", style="dim")
     for loss in shown.losses:
