@@ -73,7 +73,8 @@ def run_turn(desk: Desk, name: str, token: str) -> Turn:
         claim = store.begin(token, turn=turn, beside=desk.connections.asking(*ends))
         return claim, desk.connections.told(claim.beside, *ends)
 
-    return _run(desk, config, connector, store, turn=store.new_turn(), begin=begin)
+    with desk.working(connector.uid):
+        return _run(desk, config, connector, store, turn=store.new_turn(), begin=begin)
 
 
 def run_alone(desk: Desk, name: str) -> Turn:
@@ -89,7 +90,8 @@ def run_alone(desk: Desk, name: str) -> Turn:
         states = desk.connections.states(connector.target.connection, connector.source.connection)
         return store.isolate(turn=turn), states
 
-    return _run(desk, config, connector, store, turn=store.new_turn(alone=True), begin=begin)
+    with desk.working(connector.uid):
+        return _run(desk, config, connector, store, turn=store.new_turn(alone=True), begin=begin)
 
 
 def _run(

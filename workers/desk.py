@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -86,6 +87,10 @@ class Desk:
     """Connections with failures since their last success, as far as this process knows."""
     turns: Turns = field(default_factory=Turns)
     """The turns that run in this process."""
+    working: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext()
+    """Counts the CPU of a block to a connector (uid); see `workers.metering`."""
+    days: dict[str, int] = field(default_factory=dict)
+    """The last day (since 1970) whose beginning is in a connector's books, by uid, as far as this process knows."""
     quarantine: Quarantine | None = None
     """Where suspects are tried; None in a process that could not start one."""
 

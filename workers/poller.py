@@ -66,7 +66,7 @@ def poll(desk: Desk, inbox: Inbox, connector: Connector) -> Polled:
         catch_up(desk, inbox, connector)
     webhooks = getattr(config.connections[name].settings, "webhook", None) is not None
     expected = system.kinds - system.polled_only if webhooks else frozenset()
-    with on_behalf_of(connector.uid, weight=connector.weight):
+    with on_behalf_of(connector.uid, weight=connector.weight), desk.working(connector.uid):
         got = _read(desk, inbox, connector, cursor=books.cursor("poll"), page=page, expected=expected)
     if state.failing and not got.problem:
         desk.connections.succeed(name)
@@ -190,7 +190,7 @@ def backfill(
     while True:
         site = desk.site(connector.source.connection, desk.ticks() + 2 * desk.call.total_seconds())
         try:
-            with on_behalf_of(connector.uid, weight=connector.weight, lane="backfill"):
+            with on_behalf_of(connector.uid, weight=connector.weight, lane="backfill"), desk.working(connector.uid):
                 got = system.backfill(site, connector.source.settings, query, cursor)
         except ConnectorError as error:
             outcome = outcome_of(error)

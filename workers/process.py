@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,8 +18,11 @@ from workers.env_file import filled
 from workers.files import Folder, Secrets
 from workers.logs import revealing
 from workers.settings import Settings
+from workers.stores.scripts import StoreError
 from workers.tools import tools
 from workers.wiring import Wiring
+
+log = logging.getLogger("connector.process")
 
 
 class NoServers(Exception):
@@ -76,7 +80,12 @@ class Process:
         return self._wiring
 
     def close(self) -> None:
-        """Publish what is still to be rung."""
+        """Publish what is still to be rung, and hand over what was used since the last time."""
+        if self.attached and self.wiring.store_answered():
+            try:
+                self.wiring.flush_calls()
+            except StoreError as error:
+                log.warning("what was used last is not counted: %s", error)
         if self.doorbell is not None:
             self.doorbell.close()
 

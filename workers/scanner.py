@@ -11,8 +11,10 @@ from workers.desk import Desk
 from workers.inbox import Inbox
 from workers.outage import Outage
 from workers.stores.deliveries import Deliveries, Signs, scan_all
+from workers.stores.keys import DAY_MS
 from workers.stores.orders import step
 from workers.stores.scripts import StoreError
+from workers.stores.usage import begin_day
 
 log = logging.getLogger("connector.scanner")
 
@@ -68,6 +70,7 @@ class Scanner:
                 self._follow()
                 scan(self._desk)
                 carry_on(self._desk)
+                note_days(self._desk)
                 if rounds % 40 == 0:
                     for connection in self._desk.config().connections:
                         self._inbox.readmit(connection)
@@ -117,6 +120,14 @@ def carry_on(desk: Desk) -> int:
         if bells:
             desk.ring(connector, bells)
     return moved
+
+
+def note_days(desk: Desk) -> None:
+    """Have every connector's books know when a day (UTC) begins; asks the store once a day for each."""
+    today = desk.now_ms() // DAY_MS
+    for connector in desk.config().connectors.values():
+        if desk.days.get(connector.uid, -1) < today:
+            desk.days[connector.uid] = begin_day(desk.deliveries(connector))
 
 
 def _end_lost_turns(desk: Desk, connector: Connector, store: Deliveries) -> None:

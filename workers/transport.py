@@ -136,8 +136,8 @@ class Transport:
     """The `connector.ports.Transport` of one connection; safe to share between threads.
 
     ``clock`` counts seconds and never goes back (``time.monotonic``); ``now`` is the wall clock, for dates in
-    ``Retry-After``.  ``on_call(request, status, seconds)`` is told of every exchange, with status 0 where there
-    was no answer.
+    ``Retry-After``.  ``on_call(request, status, seconds, sent, received)`` is told of every exchange, with status 0
+    where there was no answer, and of the bytes that left and came.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class Transport:
         guard: Guard,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        on_call: Callable[[Request, int, float], None] | None = None,
+        on_call: Callable[[Request, int, float, int, int], None] | None = None,
     ) -> None:
         self._system = system
         self._connection = connection
@@ -183,7 +183,8 @@ class Transport:
         headers, body = self._message(request)
         self._end()
         self._limiter.take(request)
-        began = self._clock()
+        began, (_, call) = self._clock(), self._mine()
+        call.bytes_out = call.bytes_in = 0
         response: Response | None = None
         error: ConnectorError | None = None
         try:
@@ -201,7 +202,8 @@ class Transport:
             self.calls += 1
             self._limiter.learn(request, response, error)
             if self._on_call is not None:
-                self._on_call(request, response.status if response else 0, self._clock() - began)
+                status = response.status if response else 0
+                self._on_call(request, status, self._clock() - began, call.bytes_out, call.bytes_in)
         return response
 
     def close(self) -> None:

@@ -55,6 +55,9 @@ class Call:
     reused: bool = True
     received: int = 0
     overflow: bool = False
+    bytes_out: int = 0
+    """Bytes handed to the kernel and received from it since `Transport` set them to 0: of all hops."""
+    bytes_in: int = 0
 
     def begin(self, deadline: float, *, own: bool) -> None:
         """Start a request (or the next hop of one)."""
@@ -75,6 +78,7 @@ class Call:
     def count(self, received: int) -> int:
         """Count received bytes; raises OSError past the cap."""
         self.received += received
+        self.bytes_in += received
         if self.received > self.cap + SLACK:
             self.overflow = True
             message = "the answer is larger than the cap"
@@ -97,6 +101,7 @@ class PlainSocket(socket.socket):
         self.settimeout(self.call.left(self.call.read))
         self.call.sent = True
         super().sendall(*arguments)
+        self.call.bytes_out += memoryview(arguments[0]).nbytes
 
 
 class TlsSocket(ssl.SSLSocket):
@@ -113,7 +118,9 @@ class TlsSocket(ssl.SSLSocket):
         """Send one piece (``sendall`` is made of these) within what is left of the call."""
         self.settimeout(self.call.left(self.call.read))
         self.call.sent = True
-        return super().send(*arguments)
+        sent = super().send(*arguments)
+        self.call.bytes_out += sent
+        return sent
 
 
 class _Opens:

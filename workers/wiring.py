@@ -29,13 +29,16 @@ from workers.epoch import Epoch
 from workers.holding import Holding
 from workers.inbox import Inbox
 from workers.limits import Limiter
+from workers.metering import Meter
 from workers.quarantine import own_name
 from workers.settings import Settings
+from workers.stores import usage
 from workers.stores.client import open_store, time_of
 from workers.stores.connections import Connections
 from workers.stores.deliveries import Deliveries, Pace
 from workers.stores.envelopes import Envelopes
 from workers.stores.records import Bell, UnknownFormat
+from workers.stores.scripts import StoreError
 from workers.threads import Threads
 from workers.transport import Refused, Transport
 from workers.unchanged import Unchanged
@@ -102,6 +105,7 @@ class Wiring:
     buried: Callable[[Connector, str, Mapping[str, str]], None] = lambda *_: None
     held: Callable[[Connector, str, Mapping[str, str]], None] = lambda *_: None
     stopping: Callable[[], bool] = bool
+    meter: Meter = field(default_factory=Meter)
     name: str = field(default_factory=own_name)
     """Names this process in its turns, so that they are known to be dead when it is."""
     systems: Mapping[str, System] = field(default_factory=lambda: SYSTEMS)
@@ -175,6 +179,7 @@ class Wiring:
                 nonce=self.name,
             )
             kept.enter(known_for=int((time.monotonic() - self._known(connector)) * 1000))
+            usage.begin_day(kept)
             self._books[connector.uid] = kept
         return kept
 
@@ -195,6 +200,10 @@ class Wiring:
     def store_was_away(self) -> None:
         """Note that the store did not answer."""
         self.store.broke = time.monotonic()
+
+    def store_answered(self) -> bool:
+        """Tell whether there is a store, and it was not found away just now."""
+        return bool(self._store) and not (self._store.broke and time.monotonic() - self._store.broke < 30)
 
     def look_first(self) -> None:
         """Begin nothing right after the store was away: it may have come back older.
@@ -258,6 +267,7 @@ class Wiring:
                 self.reveal,
                 limiter=limiter,
                 guard=Guard(connection.http.private_addresses),
+                on_call=lambda request, _status, *spent: self.meter.call(name, request, *spent),
             )
             unchanged = Unchanged() if system.conditional else None
             line = _Line(connection, transport, limiter, Remembered(time.monotonic), unchanged)
@@ -265,11 +275,17 @@ class Wiring:
             return line
 
     def flush_calls(self) -> None:
-        """Write the number of API calls made since the last time into the store; give back unused tokens."""
+        """Write what was called and used since the last time into the store; give back unused tokens."""
         for name, line in list(self._lines.items()):
             line.limiter.give_back()
             if calls := line.limiter.counted():
                 Connections(self.store).count_calls(name, calls)
+        if used := self.meter.collect():
+            try:
+                usage.add(self.store, used)
+            except StoreError:
+                self.meter.put_back(used)
+                raise
 
     def desk(self) -> Desk:
         """Return what turns work with."""
@@ -295,6 +311,7 @@ class Wiring:
                 probe=self.settings.probe,
                 backoff=self.settings.backoff,
                 crowded=self.threads.crowded,
+                working=self.meter.working,
             )
         return self._desk
 

@@ -23,6 +23,7 @@ LABELS = {
     "connector",
     "team",
     "lane",
+    "direction",
     "outcome",
     "state",
     "gate",

@@ -315,3 +315,13 @@ def test_an_ambiguous_write_is_for_a_person(office: Office) -> None:
     (dead,) = office.store.dead()
     assert dead.fields["error"] == Ambiguous.__name__
     assert office.did() == ["add issue WEB-1"]
+
+
+def test_only_what_is_put_off_counts_as_a_retry(office: Office) -> None:
+    office.accept(CREATED)
+    office.work()
+    assert office.store.tally()["retries"] == 0, "its steps were noted, none failed"
+    office.jira.breaks("update", lambda: Retryable("away", sent=False), times=1)
+    office.accept(event(2, title="Broken", change={"state": "closed"}))
+    office.work()
+    assert office.store.tally()["retries"] == 1

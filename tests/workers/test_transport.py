@@ -668,7 +668,7 @@ def test_the_limiter_and_the_metrics_hear_of_every_outcome() -> None:
             reveal,
             limiter=limiter,
             guard=Guard(("127.0.0.0/8",)),
-            on_call=lambda request, status, seconds: calls.append((request.path, status)),
+            on_call=lambda request, status, *_: calls.append((request.path, status)),
         )
         send(Request("GET", "/good"))
         with pytest.raises(Rejected):

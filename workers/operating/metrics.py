@@ -95,6 +95,7 @@ class Metrics(Collector):
             return
         yield _up(1)
         yield from _counts(found)
+        yield from _used(found)
         yield from _waiting(found, desk.now_ms())
         yield from _speed(found, speeds)
         yield from _states(found)
@@ -145,6 +146,7 @@ def _counts(found: Iterable[Standing]) -> Iterator[Family]:
         "connector_store_restored", "Times the store was found to have gone back.", labels=PER
     )
     late = CounterMetricFamily("connector_late_writes", "Writes that may have landed late, so twice.", labels=PER)
+    died = CounterMetricFamily("connector_deaths", "Deliveries that became dead letters.", labels=PER)
     for one in found:
         who = (one.connector, one.team)
         accepted.add_metric(who, one.counts["accepted"])
@@ -155,7 +157,26 @@ def _counts(found: Iterable[Standing]) -> Iterator[Family]:
         api.add_metric(who, one.tally.get("calls", 0))
         restored.add_metric(who, one.tally.get("restored", 0))
         late.add_metric(who, one.tally.get("late", 0))
-    yield from (accepted, settled, retries, missed, api, restored, late)
+        died.add_metric(who, one.used.dead)
+    yield from (accepted, settled, retries, missed, api, restored, late, died)
+
+
+def _used(found: Iterable[Standing]) -> Iterator[Family]:
+    """Yield what is spent on behalf of connectors: for sharing costs, and for seeing who spends most."""
+    calls = CounterMetricFamily("connector_calls", "API calls on a connector's behalf, polls included.", labels=PER)
+    writes = CounterMetricFamily("connector_writes", "API calls that change something.", labels=PER)
+    cpu = CounterMetricFamily("connector_cpu_seconds", "CPU of turns and polls.", labels=PER)
+    traffic = CounterMetricFamily(
+        "connector_bytes", "Bytes of API calls on the wire, by direction (sent, received).", labels=(*PER, "direction")
+    )
+    for one in found:
+        who = (one.connector, one.team)
+        calls.add_metric(who, one.used.calls)
+        writes.add_metric(who, one.used.writes)
+        cpu.add_metric(who, one.used.cpu)
+        traffic.add_metric((*who, "sent"), one.used.sent)
+        traffic.add_metric((*who, "received"), one.used.received)
+    yield from (calls, writes, cpu, traffic)
 
 
 def _waiting(found: Iterable[Standing], now: int) -> Iterator[Family]:

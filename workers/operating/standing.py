@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from connector.config import Config, Connector, Mode
 from workers.desk import Desk
+from workers.operating.usage import Used, used_of
 from workers.stores.connections import State
 from workers.stores.deliveries import Deliveries
 
@@ -40,6 +41,8 @@ class Standing:
     connections: Mapping[str, State] = field(default_factory=dict)
     calls: Mapping[str, int] = field(default_factory=dict)
     """API calls that deliveries took, by connection."""
+    used: Used = field(default_factory=Used)
+    """What was used on its behalf so far, polls included."""
     calls_each: float | None = None
     """The same per delivery that came to its end (delivered, skipped or dead); None before the first."""
 
@@ -55,7 +58,7 @@ def standing(desk: Desk, connector: Connector, *, states: Mapping[str, State] | 
     known = states if states is not None else desk.connections.states(*names)
     mine = {name: known[name] for name in dict.fromkeys(names)}
     condition = books.condition()
-    counts, tally = books.counts(), books.tally()
+    counts, tally, totals = books.counts(), books.tally(), books.totals()
     ended = counts["delivered"] + counts["skipped"] + counts["dead"]
     state, why, since, until = _state(connector, condition, mine, desk.now_ms())
     return Standing(
@@ -71,7 +74,8 @@ def standing(desk: Desk, connector: Connector, *, states: Mapping[str, State] | 
         oldest=_oldest(books),
         held=books.gates(),
         connections=mine,
-        calls=books.calls_by_connection(),
+        calls={name.removeprefix("calls:"): number for name, number in totals.items() if name.startswith("calls:")},
+        used=used_of(totals),
         calls_each=round(tally["calls"] / ended, 2) if ended else None,
     )
 

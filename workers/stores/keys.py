@@ -20,8 +20,9 @@ name                  type    holds                                             
                               quarantine); ``halted``, ``doubt_*``: lua/epoch.lua
 ``counts``            hash    accepted, delivered, skipped, dead, discarded, in_flight;    for ever
                               ``retries``, ``filtered``, ``missed``, ``overtaken``,
-                              ``late`` besides; ``calls`` (API calls that deliveries took) and
-                              ``calls:<connection>``
+                              ``late``, ``died`` besides; ``calls`` (API calls that deliveries
+                              took) and ``calls:<connection>``; ``used:*``: stores/usage.py
+``days``              hash    day since 1970 (UTC) -> the counts when it began (JSON list)  90 d
 ``minute:<n>``        hash    what was counted in that minute since 1970; ``lag:<n>``     3 h
                               deliveries within 125 ms times two to the n
 ``own``               hash    subject -> ``r:<lane>`` ready, ``d`` due, ``p:<gate>``       while it has mail

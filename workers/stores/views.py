@@ -53,10 +53,13 @@ class Views:
         """Return who takes care of groups of dead letters: group -> record."""
         return {name.decode(): record for name, record in self.client.hgetall(self.tag + "care").items()}
 
+    def totals(self) -> dict[str, int]:
+        """Return everything that is counted, by field of ``counts``."""
+        return {name: int(n) for name, n in sorted(decoded(self.client.hgetall(self.tag + "counts")).items())}
+
     def calls_by_connection(self) -> dict[str, int]:
         """Return how many API calls deliveries took, by connection."""
-        found = decoded(self.client.hgetall(self.tag + "counts"))
-        return {name.removeprefix("calls:"): int(n) for name, n in sorted(found.items()) if name.startswith("calls:")}
+        return {name.removeprefix("calls:"): n for name, n in self.totals().items() if name.startswith("calls:")}
 
     def alerted(self) -> dict[str, bytes]:
         """Return what the owner has been told: cause -> record."""

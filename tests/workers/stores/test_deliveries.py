@@ -18,6 +18,7 @@ from workers.stores.keys import DAY_MS, DEAD_DAYS, FORMAT, connection_tag, conne
 from workers.stores.orders import give
 from workers.stores.records import Box, Claim, Settlement, UnknownFormat
 from workers.stores.scripts import names, text_of
+from workers.stores.usage import begin_day
 
 MAIL = "git:issue:1"
 
@@ -512,6 +513,7 @@ def hold_for_causes(store: Deliveries, turn: str, claim: Claim, ticker: Ticker) 
 
 def test_every_key_stands_in_the_table_and_under_one_tag(store: Deliveries, ticker: Ticker) -> None:
     everything(store, ticker)
+    begin_day(store)
     connections = Connections(store.client, clock=ticker)
     connections.take("jira", [Bucket("rest", 1000, 5)])
     connections.fail("jira", "e", "502")

@@ -35,6 +35,7 @@ local function bury(id, fields)
   redis.call('SADD', k('deadof:' .. redis.call('HGET', k('d:' .. id), 'entity')), id)
   if redis.call('EXISTS', k('seen:' .. id)) == 1 then redis.call('SET', k('seen:' .. id), 'dead', 'KEEPTTL') end
   count('dead', 1)
+  redis.call('HINCRBY', k('counts'), 'died', 1) -- one that comes back is dead no longer, but it has died
   count('in_flight', -1)
 end
 

@@ -68,7 +68,8 @@ for _, row in ipairs(what.failed or {}) do
   if not row[2].free then redis.call('HINCRBY', d, 'attempts', 1) end
   -- A counted attempt came to an end, and its process is still there: no suspect.
   if not row[2].free or row[2].attempts then redis.call('HDEL', d, 'suspect', 'crashes') end
-  count('retries', 1)
+  -- With "keep" the turn goes on: what it notes of a step is no attempt that failed.
+  if what.next ~= 'keep' then count('retries', 1) end
 end
 local how, wish = what.next, what
 if what.hold and what.bury and systemic(what.bury, what.hold) then
