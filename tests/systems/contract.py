@@ -35,6 +35,7 @@ from connector.errors import (
 )
 from connector.event import Entity, Event, Kind
 from connector.link import Marker, effect_key
+from connector.listed import ASKED, KINDS, Listed, Takes
 from connector.ports import Request, Response
 from connector.sandbox import Fault, Hook, Sandbox
 from connector.system import Absent, Action, Change, Inbound, Received, System, Trust, Written
@@ -71,6 +72,8 @@ class SystemContract:
         504: Retryable,
     }
     """HTTP status -> class, for an empty body; a vendor that answers 200 with an error overrides it."""
+    asked: ClassVar[Mapping[str, Mapping[str, str]]]
+    """Kind of list -> the query that lists what belongs to `target`."""
 
     # --- what a system's class provides -------------------------------------------------------
     def new(self) -> Sandbox:
@@ -527,6 +530,60 @@ class SystemContract:
             if got is not None:
                 assert "WEB-12" not in got.cause
                 assert "10234" not in got.cause
+
+    # --- lists --------------------------------------------------------------------------------------
+    def rows(self, here: Bench, kind: str) -> list[Listed]:
+        return list(self.system.lists[kind](here.site, self.asked[kind]))
+
+    def test_every_list_tells_rows_that_scripts_can_read(self, here: Bench) -> None:
+        self.live(here)
+        assert self.asked.keys() == self.system.lists.keys() <= KINDS.keys()
+        for kind, lister in self.system.lists.items():
+            assert {*lister.needs, *lister.takes} <= ASKED.keys()
+            rows = self.rows(here, kind)
+            assert rows, kind
+            for row in rows:
+                assert row.id, kind
+                assert row.name, kind
+                json.dumps(row.facts)
+
+    def test_a_list_is_not_asked_for_without_what_it_needs(self, here: Bench) -> None:
+        for kind, lister in self.system.lists.items():
+            if lister.needs:
+                with pytest.raises(Rejected, match=lister.needs[0]):
+                    list(lister(here.site, {}))
+            assert not here.transport.sent, kind
+
+    def test_a_list_with_a_bad_credential_is_unauthorized(self, here: Bench) -> None:
+        here.sandbox.faults.on.append(Fault("expired_token", times=100))
+        for kind in self.system.lists:
+            here.transport.sent.clear()
+            try:
+                self.rows(here, kind)
+            except Unauthorized:
+                continue
+            assert not here.transport.sent, f"{kind} was listed with a bad credential"
+
+    def test_lists_change_nothing(self, here: Bench) -> None:
+        for kind in self.system.lists:
+            self.rows(here, kind)
+        assert not here.sandbox.ledger.effects
+        assert not any(request.writes for request in here.transport.sent)
+
+    def test_what_a_mapping_names_is_among_the_fields(self, here: Bench) -> None:
+        rows = self.rows(here, "fields")
+        known = {word.casefold() for row in rows for word in (row.id, row.name, *row.facts.get("aliases", ()))}
+        assert {name.casefold() for name in self.wanted} <= known
+        assert all(Takes(row.facts["takes"]) for row in rows)
+
+    def test_every_option_that_a_list_offers_can_be_written(self, here: Bench) -> None:
+        target = self.system.target
+        assert target is not None
+        for row in self.rows(here, "fields"):
+            for option in row.facts.get("options", ()):
+                for word in (row.name, *row.facts.get("aliases", ())):
+                    shaped = target.shape(here.site, self.target_settings(), {word: option["name"]}, None)
+                    assert row.id in shaped.fields
 
     # --- reading again --------------------------------------------------------------------------------
     def test_every_state_event_can_be_completed(self, lived: tuple[Bench, list[Hook]]) -> None:

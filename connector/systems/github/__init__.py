@@ -8,7 +8,7 @@ from typing import Final
 
 from connector.event import Kind
 from connector.system import System
-from connector.systems.github import api, deliver, limits, poll, recall, receive, recorded, refusal, reread
+from connector.systems.github import api, deliver, limits, lists, poll, recall, receive, recorded, refusal, reread
 from connector.systems.github.settings import Connection, ConnectionSchema, SourceSchema, TargetSchema
 
 
@@ -50,6 +50,7 @@ SYSTEM: Final = System(
     poll=poll.poll,
     backfill=poll.backfill,
     target=replace(deliver.TARGET, recall=recall.recall),
+    lists=lists.LISTS,
     blind_spots=(
         "Deleted and transferred issues, and deleted comments, are only told by webhook.",
         "Reviews and comments on code are only told by webhook.",

@@ -57,7 +57,7 @@ NAMES: Final[Mapping[str, str]] = {
 LATER: Final = frozenset({"state", "state_reason"})
 """What a create cannot carry."""
 
-_REASONS: Final = ("completed", "not_planned", "duplicate")
+REASONS: Final = ("completed", "not_planned", "duplicate")
 
 
 def current(issue: Json) -> dict[str, Any]:
@@ -185,8 +185,8 @@ def _state_reason(_site: Site, _repository: str, value: Any) -> _Made:
 
 def _reason(value: Any) -> dict[str, Any]:
     reason = str(value).casefold().replace(" ", "_")
-    if reason not in _REASONS:
-        message = f"must be one of {', '.join(_REASONS)}"
+    if reason not in REASONS:
+        message = f"must be one of {', '.join(REASONS)}"
         raise _Unfit(message, "value:state_reason")
     return {"state_reason": reason}
 

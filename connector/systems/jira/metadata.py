@@ -14,7 +14,7 @@ from typing import Any, Final
 from connector.errors import Rejected, Retryable
 from connector.event import Entity
 from connector.ports import Site
-from connector.systems.jira.api import get, get_object, get_or_none, pages
+from connector.systems.jira.api import get, get_or_none, pages
 from connector.systems.jira.settings import JiraTarget
 
 LIFE: Final = timedelta(minutes=15)
@@ -22,7 +22,10 @@ LIFE: Final = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field as Jira describes it.  ``allowed`` is None where any value may be tried."""
+    """A field as Jira describes it.
+
+    ``allowed`` is None where any value may be tried.  ``type`` is Jira's own word for it, for people.
+    """
 
     id: str
     name: str
@@ -30,6 +33,7 @@ class Field:
     allowed: tuple[Mapping[str, Any], ...] | None = None
     required: bool = False
     has_default: bool = False
+    type: str = ""
 
 
 _NAMED: Final = frozenset({"priority", "resolution", "issuetype", "version", "component", "securitylevel"})
@@ -72,6 +76,14 @@ def kind_of(schema: Mapping[str, Any]) -> str:
     return "named" if kind in _NAMED else _BY_TYPE.get(kind, "any")
 
 
+def type_of(schema: Mapping[str, Any]) -> str:
+    """Name a field's type as Jira does: ``priority``, ``array of component``, ``option (select)``."""
+    kind = str(schema.get("type") or "")
+    items = schema.get("items")
+    custom = str(schema.get("custom") or "").rpartition(":")[2]
+    return (f"{kind} of {items}" if items else kind) + (f" ({custom})" if custom else "")
+
+
 def field_of(number: str, raw: Mapping[str, Any]) -> Field:
     """Read a field description of createmeta, editmeta, a transition or the field list."""
     schema = raw.get("schema")
@@ -83,6 +95,7 @@ def field_of(number: str, raw: Mapping[str, Any]) -> Field:
         allowed=tuple(v for v in allowed if isinstance(v, Mapping)) if isinstance(allowed, list) else None,
         required=raw.get("required") is True,
         has_default=raw.get("hasDefaultValue") is True,
+        type=type_of(schema) if isinstance(schema, Mapping) else "",
     )
 
 
@@ -106,20 +119,33 @@ def create_screen(site: Site, target: JiraTarget) -> tuple[str, Mapping[str, Fie
     """Return the id of the target's issue type, and the fields that may be set when one is created."""
 
     def load() -> tuple[str, dict[str, Field]]:
-        root = f"/issue/createmeta/{target.project}/issuetypes"
-        try:
-            types = list(pages(site, root, ("issueTypes", "values")))
-        except Rejected as refused:
-            if refused.status != 404:
-                raise
+        types = _types(site, target.project)
+        if types is None:
             return _old_screen(site, target)
         number = _type_id(types, target)
+        root = f"/issue/createmeta/{target.project}/issuetypes"
         rows = list(pages(site, f"{root}/{number}", ("fields", "values", "results")))
         named = {str(row.get("fieldId") or row.get("key")): row for row in rows}
         return number, {field: field_of(field, row) for field, row in named.items()}
 
     found: tuple[str, Mapping[str, Field]] = site.memory(f"jira:create:{target.project}:{target.type}", LIFE, load)
     return found
+
+
+def create_types(site: Site, project: str) -> list[dict[str, Any]]:
+    """Return the issue types that may be created in a project, as Jira shows them."""
+    types = _types(site, project)
+    return _old_types(site, project, "projects.issuetypes") if types is None else types
+
+
+def _types(site: Site, project: str) -> list[dict[str, Any]] | None:
+    """Ask for a project's issue types; None where there is no such project, or no such question yet."""
+    try:
+        return list(pages(site, f"/issue/createmeta/{project}/issuetypes", ("issueTypes", "values")))
+    except Rejected as refused:
+        if refused.status != 404:
+            raise
+    return None
 
 
 def _type_id(types: list[dict[str, Any]], target: JiraTarget) -> str:
@@ -136,15 +162,19 @@ def _type_id(types: list[dict[str, Any]], target: JiraTarget) -> str:
 
 def _old_screen(site: Site, target: JiraTarget) -> tuple[str, dict[str, Field]]:
     """Ask the one big document of Servers before 8.4 (gone since 9.0)."""
-    found = get_object(site, "/issue/createmeta", projectKeys=target.project, expand="projects.issuetypes.fields")
-    projects = [p for p in found.get("projects") or () if isinstance(p, Mapping) and p.get("key") == target.project]
-    if not projects:
-        message = f"there is no project {target.project}, or the account may not create issues in it"
-        raise Rejected(message, fields={"project": message}, cause="not_found", status=404)
-    types = [row for row in projects[0].get("issuetypes") or () if isinstance(row, dict)]
+    types = _old_types(site, target.project, "projects.issuetypes.fields")
     number = _type_id(types, target)
     chosen = next(row for row in types if str(row["id"]) == number)
     return number, {str(name): field_of(str(name), row) for name, row in (chosen.get("fields") or {}).items()}
+
+
+def _old_types(site: Site, project: str, expand: str) -> list[dict[str, Any]]:
+    found = get_or_none(site, "/issue/createmeta", projectKeys=project, expand=expand) or {}
+    projects = [p for p in found.get("projects") or () if isinstance(p, Mapping) and p.get("key") == project]
+    if not projects:
+        message = f"there is no project {project}, or the account may not create issues in it"
+        raise Rejected(message, cause="not_found", status=404)
+    return [row for row in projects[0].get("issuetypes") or () if isinstance(row, dict)]
 
 
 # --- what can be set on an issue there is ----------------------------------------------------------------
@@ -184,15 +214,29 @@ def statuses(site: Site, project: str) -> Mapping[str, tuple[str, str]]:
     return known
 
 
+def status_rows(site: Site, project: str) -> list[dict[str, Any]]:
+    """Return a project's issue types, each with its ``statuses``; raises `Rejected` where there is no such project."""
+    try:
+        rows = get(site, f"/project/{project}/statuses")
+    except Rejected as refused:
+        if refused.status != 404:
+            raise
+        message = f"there is no project {project}, or the account may not see it"
+        raise Rejected(message, cause="not_found", status=404) from refused
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
 def _statuses(site: Site, project: str) -> list[dict[str, Any]]:
     """Ask for a project's statuses, by issue type; where that is not to be had, for all of the site."""
-    for path in (f"/project/{project}/statuses", "/status"):
-        try:
-            rows = get(site, path)
-        except Rejected as refused:
-            if refused.status != 404:
-                raise
-            continue
-        found = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-        return found if path != "/status" else [{"statuses": found}]
-    return []
+    try:
+        return status_rows(site, project)
+    except Rejected as refused:
+        if refused.status != 404:
+            raise
+    try:
+        rows = get(site, "/status")
+    except Rejected as refused:
+        if refused.status != 404:
+            raise
+        return []
+    return [{"statuses": [row for row in rows if isinstance(row, dict)]}] if isinstance(rows, list) else []

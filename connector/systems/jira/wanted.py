@@ -17,8 +17,8 @@ from connector.systems.jira.text import words
 LATER: Final = frozenset({"status", "resolution"})
 """Fields that no create or edit carries: they are written by a transition."""
 
-_STATUS_NAMES: Final = frozenset({"status", "state"})
-_CATEGORIES: Final = {"to do": "new", "in progress": "indeterminate", "done": "done"}
+STATUS_NAMES: Final = frozenset({"status", "state"})
+CATEGORIES: Final = {"to do": "new", "in progress": "indeterminate", "done": "done"}
 """Jira's own names of its three status categories: what they mean where no status is called so."""
 
 
@@ -54,7 +54,7 @@ def _renamed(refused: Rejected, name: str) -> Rejected:
 
 
 def _is_status(site: Site, name: str) -> bool:
-    if name.casefold() in _STATUS_NAMES:
+    if name.casefold() in STATUS_NAMES:
         return True
     field = all_fields(site).get("status")
     return field is not None and field.name.casefold() == name.casefold()
@@ -70,8 +70,8 @@ def _status_fields(site: Site, target: JiraTarget, entity: Entity | None, value:
     status, resolution = words(given.get("status")).strip(), given.get("resolution")
     known = statuses(site, (entity.scope if entity else "") or target.project)
     found = known.get(status.casefold())
-    category = _CATEGORIES.get(status.casefold(), status.casefold())
-    if found is None and known and category not in _CATEGORIES.values():
+    category = CATEGORIES.get(status.casefold(), status.casefold())
+    if found is None and known and category not in CATEGORIES.values():
         offered = ", ".join(sorted(name for name, _ in known.values()))
         message = f"{status!r} is no status of {target.project}; there are {offered}"
         raise Rejected(message, fields={"Status": message}, cause="option:status")

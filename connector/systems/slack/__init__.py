@@ -7,7 +7,7 @@ from typing import Final
 
 from connector.event import Kind
 from connector.system import System, Target
-from connector.systems.slack import api, deliver, poll, read, recall, receive, settings
+from connector.systems.slack import api, deliver, lists, poll, read, recall, receive, settings
 
 SYSTEM: Final = System(
     name="slack",
@@ -37,6 +37,7 @@ SYSTEM: Final = System(
         recall=recall.recall,
     ),
     tell=deliver.tell,
+    lists=lists.LISTS,
     blind_spots=poll.BLIND_SPOTS,
     # Three repeats within six minutes; an hour leaves room for a Slack that runs late.
     redelivers=timedelta(hours=1),

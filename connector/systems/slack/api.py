@@ -102,6 +102,7 @@ def limits(settings: Connection) -> Sequence[Limit]:
         Limit("conversations.replies", ours.history_per_minute, minute),
         Limit("conversations.list", ours.lists_per_minute, minute),
         Limit("users.info", ours.users_per_minute, minute),
+        Limit("users.list", ours.lists_per_minute, minute),
     )
 
 

@@ -12,6 +12,7 @@ from connector.link import Marker
 from connector.ports import Site
 from connector.system import Absent, Action, Change, Shaped, Written
 from connector.systems.slack.api import document, messages, pages, post
+from connector.systems.slack.lists import channels
 from connector.systems.slack.read import message
 from connector.systems.slack.settings import CHANNEL_ID, OnAmbiguous, Target
 from connector.systems.slack.text import native
@@ -202,9 +203,7 @@ def channel_id(site: Site, channel: str) -> str:
         return channel
 
     def load() -> dict[str, str]:
-        query = {"types": "public_channel,private_channel", "exclude_archived": "true"}
-        listed = [one for page in pages(site, "conversations.list", **query) for one in page.get("channels") or ()]
-        return {one["name"]: one["id"] for one in listed if isinstance(one, dict) and {"name", "id"} <= one.keys()}
+        return {one["name"]: one["id"] for one in channels(site) if {"name", "id"} <= one.keys()}
 
     known: Mapping[str, str] = site.memory("channels", CHANNELS_LIFE, load)
     found = known.get(channel.removeprefix("#"))

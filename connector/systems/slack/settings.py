@@ -129,7 +129,7 @@ class LimitsSchema(Declaration):
     posts_per_minute = _count("Messages a minute in the whole workspace (default 600).")
     updates_per_minute = _count("Edits and, apart from those, deletions a minute (default 50).")
     history_per_minute = _count("Reads of a channel and, apart from those, of threads a minute (default 50).")
-    lists_per_minute = _count("Reads of the list of channels a minute (default 20).")
+    lists_per_minute = _count("Reads of the list of channels and, apart from those, of people a minute (default 20).")
     users_per_minute = _count("Reads of people a minute (default 100).")
 
 

@@ -35,6 +35,10 @@ class TestGitHub(SystemContract):
         "Body": {"format": "markdown", "content": "Always."},
         "State": {"state": "closed", "state_reason": "not_planned"},
     }
+    asked: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "repositories": {},
+        **{kind: {"repository": "acme/web"} for kind in ("fields", "labels", "milestones", "users")},
+    }
     unpolled: ClassVar[frozenset[Kind]] = frozenset({Kind.ISSUE_DELETED, Kind.COMMENT_DELETED})
 
     def new(self) -> Sandbox:

@@ -34,6 +34,14 @@ class TestJiraCloud(SystemContract):
         "Severity": "major",
     }
     edited: ClassVar[Mapping[str, Any]] = {"Summary": "It broke"}
+    asked: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "projects": {},
+        "types": {"project": "WEB"},
+        "fields": {"project": "WEB", "type": "Bug"},
+        "statuses": {"project": "WEB"},
+        "transitions": {"project": "WEB"},
+        "users": {"project": "WEB"},
+    }
     unpolled = frozenset({Kind.ISSUE_DELETED, Kind.COMMENT_DELETED})
 
     def new(self) -> JiraSandbox:

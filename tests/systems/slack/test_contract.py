@@ -25,6 +25,7 @@ class TestSlack(SystemContract):
     target: ClassVar[Mapping[str, Any]] = {"channel": "#alerts"}
     wanted: ClassVar[Mapping[str, Any]] = {"Text": {"format": "markdown", "content": "WEB-1 **is broken**"}}
     edited: ClassVar[Mapping[str, Any]] = {"Text": {"format": "markdown", "content": "WEB-1 is repaired"}}
+    asked: ClassVar[Mapping[str, Mapping[str, str]]] = {"channels": {}, "users": {}, "fields": {}}
     unpolled: ClassVar[frozenset[Kind]] = frozenset({Kind.MESSAGE_DELETED})
     statuses: ClassVar[Mapping[int, type[ConnectorError]]] = {
         200: Retryable,

@@ -16,8 +16,8 @@ T = TypeVar("T")
 Dated = TypeVar("Dated", Issue, Comment)
 
 
-def paged(url: str, call: Call, one: Repository, items: Sequence[T], show: Callable[[T], Any]) -> Answer:
-    """Return one page with GitHub's Link header, whose URLs name the repository by id."""
+def paged(url: str, call: Call, one: Repository | None, items: Sequence[T], show: Callable[[T], Any]) -> Answer:
+    """Return one page with GitHub's Link header, whose URLs name the repository, if it is of one, by id."""
     size = min(max(as_number(call.first("per_page", "30"), 30), 1), 100)
     page = max(as_number(call.first("page", "1"), 1), 1)
     last = max((len(items) + size - 1) // size, 1)
@@ -29,7 +29,8 @@ def paged(url: str, call: Call, one: Repository, items: Sequence[T], show: Calla
         useful = number >= 1 and (page < last if relation in {"next", "last"} else page > 1)
         if useful:
             query = urlencode({**rest, "page": number})
-            links.append(f'<{url}/repositories/{one.id}/{tail}?{query}>; rel="{relation}"')
+            where = call.path.strip("/") if one is None else f"repositories/{one.id}/{tail}"
+            links.append(f'<{url}/{where}?{query}>; rel="{relation}"')
     return Answer.of(200, shown, **({"link": ", ".join(links)} if links else {}))
 
 

@@ -59,6 +59,10 @@ class Rest:
         match call.method, parts:
             case "GET", ["user"]:
                 return Answer.of(200, self.show.me(who))
+            case "GET", ["user", "repos"]:
+                seen = [one for one in self.world.repositories.values() if who.login not in one.hidden_from]
+                seen.sort(key=lambda one: one.full_name.casefold())
+                return paged(self.show.url, call, None, seen, lambda one: self.show.seen_repository(one, who))
             case "GET", ["users", login]:
                 user = self.world.users.get(login.casefold())
                 if user is None:
@@ -100,6 +104,8 @@ class Rest:
         match call.method, rest:
             case "GET", []:
                 return Answer.of(200, self.show.whole_repository(one))
+            case "GET", ["assignees"]:
+                return paged(self.show.url, call, one, list(self.world.users.values()), self.show.user)
             case "GET", ["issues"]:
                 issues = chosen(one, call)
                 return paged(self.show.url, call, one, issues, lambda issue: self.show.issue(one, issue))

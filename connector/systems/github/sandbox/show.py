@@ -121,6 +121,12 @@ class Shower:
         """Return a repository with what only its own page shows."""
         return {**self.repository(one), "network_count": 0, "subscribers_count": 0}
 
+    def seen_repository(self, one: Repository, who: User) -> dict[str, Any]:
+        """Return a repository with what an account may do there, as its own list shows it."""
+        may = dict.fromkeys(("triage", "push"), one.lets_write(who))
+        owns = one.owner.login == who.login
+        return {**self.repository(one), "permissions": {"admin": owns, "maintain": owns, **may, "pull": True}}
+
     def label(self, one: Repository, label: Label) -> dict[str, Any]:
         """Return a label."""
         return {

@@ -99,6 +99,10 @@ class JiraSandbox:
         place = found.hidden_from if what == "browse" else found.closed_to
         place.add(who) if on else place.discard(who)
 
+    def appoint(self, login: str) -> None:
+        """Make an account an administrator of the site."""
+        self.site.administrators.add(self.site.by_login[login].id)
+
     def revoke(self, token: str) -> None:
         """Make a token invalid."""
         self.site.tokens.pop(token, None)

@@ -29,7 +29,12 @@ class Catalog:
 
     def routes(self) -> list[tuple[str, str, Handler]]:
         """List (method, pattern of the path, handler)."""
+        cloud: list[tuple[str, str, Handler]] = [
+            ("GET", r"project/search", self._search_projects),
+            ("POST", r"workflows", self._workflows),
+        ]
         return [
+            *(cloud if self.site.cloud else []),
             ("GET", r"myself", self._myself),
             ("GET", r"serverInfo", self._server),
             ("GET", r"mypermissions", self._permissions),
@@ -78,6 +83,13 @@ class Catalog:
             }
             for number, name in enumerate(_PERMISSIONS, 10)
         }  # fmt: skip
+        shown["ADMINISTER"] = {
+            "id": "0", "key": "ADMINISTER", "name": "Administer Jira", "type": "GLOBAL", "description": "",
+            "havePermission": at.who in self.site.administrators,
+        }  # fmt: skip
+        asked = at.call.first("permissions")
+        if asked:
+            shown = {name: about for name, about in shown.items() if name in asked.split(",")}
         return Answer.of(200, {"permissions": shown})
 
     def _fields(self, _at: At, _match: Any) -> Answer:
@@ -109,6 +121,40 @@ class Catalog:
     def _projects(self, at: At, _match: Any) -> Answer:
         seen = [one.key for one in self.site.projects.values() if at.who not in one.hidden_from]
         return Answer.of(200, [self.site.project(key, at.api) for key in seen])
+
+    def _search_projects(self, at: At, _match: Any) -> Answer:
+        word = at.call.first("query").casefold()
+        rows = [
+            self.site.project(one.key, at.api)
+            for one in sorted(self.site.projects.values(), key=lambda one: one.key)
+            if at.who not in one.hidden_from and (word in one.key.casefold() or word in one.name.casefold())
+        ]
+        start, size = at.number("startAt", 0), min(at.number("maxResults", 50), 100)
+        page = {"startAt": start, "maxResults": size, "total": len(rows), "isLast": start + size >= len(rows)}
+        return Answer.of(200, {**page, "values": rows[start : start + size]})
+
+    def _workflows(self, at: At, _match: Any) -> Answer:
+        """Show the one workflow, to administrators: others get 401, as Jira answers them."""
+        if at.who not in self.site.administrators:
+            raise Refused(401, "You do not have permission to read workflows.")
+        words = {"new": "TODO", "indeterminate": "IN_PROGRESS", "done": "DONE"}
+        statuses = [
+            {"id": one.id, "name": one.name, "statusReference": one.id, "statusCategory": words[one.category],
+             "description": "", "scope": {"type": "GLOBAL"}}
+            for one in self.site.statuses.values()
+        ]  # fmt: skip
+        steps: list[Json] = [
+            {"id": one.id, "name": one.name, "type": "DIRECTED" if one.sources else "GLOBAL", "description": "",
+             "toStatusReference": one.to, "actions": [], "validators": [], "triggers": [], "properties": {},
+             "links": [{"fromPort": 0, "fromStatusReference": start, "toPort": 1} for start in sorted(one.sources)]}
+            for one in self.site.transitions
+        ]  # fmt: skip
+        first = next(iter(self.site.statuses))
+        steps.append({"id": "1", "name": "Create", "type": "INITIAL", "toStatusReference": first, "links": []})
+        flow = {"id": "b9ff2384-d3b6-4d4e-9509-3ee19f607168", "name": "Sandbox workflow", "description": "",
+                "scope": {"type": "GLOBAL"}, "transitions": steps,
+                "statuses": [{"statusReference": one["id"], "deprecated": False} for one in statuses]}  # fmt: skip
+        return Answer.of(200, {"statuses": statuses, "workflows": [flow]})
 
     def _project(self, at: At, match: Any) -> Answer:
         found = self._visible(at, match["project"])

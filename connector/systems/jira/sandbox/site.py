@@ -49,6 +49,7 @@ class Site:
         self.projects = {
             key: Project(str(10000 + number), key, f"Project {key}") for number, key in enumerate(projects)
         }
+        self.administrators: set[str] = set()
         self.statuses = {one.id: one for one in STATUSES}
         self.transitions = TRANSITIONS
         self.fields = FIELDS

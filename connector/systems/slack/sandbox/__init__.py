@@ -25,7 +25,7 @@ from connector.systems.slack.sandbox.workspace import APP, TEAM, Channel, Refuse
 RETRIES: Final = (timedelta(0), timedelta(minutes=1), timedelta(minutes=5))
 """Slack repeats an event three times: at once, after one minute, after five."""
 
-SCOPES: Final = frozenset(method.scope for method in METHODS.values() if method.scope)
+SCOPES: Final = frozenset({"groups:read", *(method.scope for method in METHODS.values() if method.scope)})
 PEOPLE: Final[Mapping[str, str]] = {"xoxp-ann": "ann", "xoxp-ben": "ben"}
 CHANNELS: Final = ("general", "alerts", "random")
 
@@ -73,7 +73,7 @@ class SlackSandbox:
         try:
             arguments = _arguments(call)
             user = self._caller(call, arguments)
-            method = self._method(name, user)
+            method = self._method(name, user, arguments)
             if self.pace and (wait := self._wait(name, arguments, method.tier, now)):
                 return Answer.of(429, {"ok": False, "error": "ratelimited"}, Retry_After=str(wait))
             said = method.answer(self.space, Caller(user, now), arguments)
@@ -82,13 +82,21 @@ class SlackSandbox:
         scopes = ",".join(sorted(self.scopes)) if user.bot_id else "identify"
         return Answer.of(200, {"ok": True, **said}, x_oauth_scopes=scopes)
 
-    def _method(self, name: str, user: User) -> Method:
+    def _method(self, name: str, user: User, arguments: Mapping[str, Any]) -> Method:
         method = METHODS.get(name)
         if method is None:
             raise Refused("unknown_method", req_method=name)
         if user.bot_id and method.scope and method.scope not in self.scopes:
             raise Refused("missing_scope", needed=method.scope, provided=",".join(sorted(self.scopes)))
+        self._private(name, user, arguments)
         return method
+
+    def _private(self, name: str, user: User, arguments: Mapping[str, Any]) -> None:
+        """Refuse a list that names private channels as a whole where only public ones may be seen."""
+        asked = str(arguments.get("types", "")).split(",")
+        private = name == "conversations.list" and "private_channel" in asked
+        if private and user.bot_id and "groups:read" not in self.scopes:
+            raise Refused("missing_scope", needed="groups:read", provided=",".join(sorted(self.scopes)))
 
     def _caller(self, call: Call, arguments: Mapping[str, Any]) -> User:
         token = call.headers.get("authorization", "").removeprefix("Bearer ").strip() or str(arguments.get("token", ""))
