@@ -292,6 +292,8 @@ class System:
     system holds it now; None where the item is gone.
     ``find(site, source, text)`` -> the newest state event of the item a person named by key or URL;
     ``source`` is None where the system is looked into as a target.
+    ``newest(site, source, most)`` -> the items that changed last as they are now, an event each, the newest first,
+    with as few calls as can be; for previews.  None where the system cannot be asked for that.
     ``matches(site, query, event)`` -> whether the item satisfies a query in the system's own language
     (``when.jql``); None where the system has none.
     ``blind_spots`` what polling alone cannot see, one sentence each (shown by ``connector check``).
@@ -330,6 +332,7 @@ class System:
     selects: Callable[[Any, Event], str]
     complete: Callable[[Site, Event], Event | None]
     find: Callable[[Site, Any, str], Event]
+    newest: Callable[[Site, Any, int], Sequence[Event]] | None = None
     matches: Callable[[Site, str, Event], bool] | None = None
     poll: Callable[[Site, Any, Mapping[str, Any], datetime], Page] | None = None
     backfill: Callable[[Site, Any, Mapping[str, Any], Mapping[str, Any]], Page] | None = None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from connector.config import Connector, Mode
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, RateLimited, Rejected, Unauthorized
 from connector.event import Event
 from connector.link import Link
 from connector.ports import Request
@@ -154,6 +154,59 @@ def preview(desk: Desk, connector: Connector, event: Event, *, books: Deliveries
         absent=attempt.plan.absent,
         losses=tuple(losses),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One of several items: what would be written for it, or the error that its delivery would end in."""
+
+    event: Event
+    preview: Preview | None = None
+    error: ConnectorError | None = None
+
+    def verdict(self) -> tuple[str, str]:
+        """Say in a word and a few more what would become of it: ``create``, ``update``, ``skip``, ``fail``..."""
+        if self.preview is None:
+            return "fail", f"{type(self.error).__name__}: {self.error}"
+        if not self.preview.steps:
+            return "skip", self.preview.skipped
+        first = self.preview.steps[0]
+        if first.action in {"create", "update"}:
+            # What a create cannot carry is an update of its own; for people it is one item with all of its fields.
+            names = dict.fromkeys(one.name for step in self.preview.steps for one in step.fields)
+            return first.action, f"{first.target}: {', '.join(names)}" if first.target else ", ".join(names)
+        return first.action, ", ".join(f"{step.action} {step.target}".strip() for step in self.preview.steps)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for scripts."""
+        word, told = self.verdict()
+        if self.preview is not None:
+            return {"verdict": word, **self.preview.as_json()}
+        event = {"id": self.event.id, "kind": self.event.kind.value, "entity": self.event.entity.key}
+        return {"verdict": word, "event": event, "error": told}
+
+
+def newest(desk: Desk, connector: Connector, most: int) -> Sequence[Event]:
+    """Read the items of a connector's source that changed last, the newest first; raises a `ConnectorError`."""
+    name = connector.source.connection
+    system = desk.system_of(desk.config(), name)
+    if system.newest is None:
+        raise Rejected(f"{system.title} cannot be asked for its newest items; name one", cause="no_newest")
+    return system.newest(desk.site(name, desk.ticks() + desk.call.total_seconds()), connector.source.settings, most)
+
+
+def each(desk: Desk, connector: Connector, events: Sequence[Event], *, books: Deliveries | None) -> Iterator[Tried]:
+    """Preview several events, each by itself: one that would fail does not keep the others from being shown.
+
+    Raises `Unauthorized` and `RateLimited`, which would be the answer to all of them.
+    """
+    for event in events:
+        try:
+            yield Tried(event, preview(desk, connector, event, books=books))
+        except (Unauthorized, RateLimited):
+            raise
+        except ConnectorError as error:
+            yield Tried(event, error=error)
 
 
 def _step(attempt: Attempt, would: Would) -> Step:

@@ -319,6 +319,20 @@ class SystemContract:
         assert {e.id for e in first} <= {e.id for e in second}
         assert first
 
+    def test_the_newest_items_come_first_and_no_more_than_were_asked_for(self, here: Bench) -> None:
+        if self.system.newest is None:
+            pytest.skip("cannot be asked for its newest")
+        for _ in range(3):
+            self.live(here)
+            here.clock.move(timedelta(minutes=10))
+        source = self.source_settings()
+        found = self.system.newest(here.site, source, 50)
+        assert len(found) >= 3
+        assert len({event.entity.ref for event in found}) == len(found)
+        assert [event.at for event in found] == sorted((event.at for event in found), reverse=True)
+        assert not [reason for event in found if (reason := self.system.selects(source, event))]
+        assert [event.id for event in self.system.newest(here.site, source, 2)] == [event.id for event in found[:2]]
+
     # --- outbound ----------------------------------------------------------------------------------
     def test_a_created_entity_is_found_by_its_marker(self, here: Bench) -> None:
         target = self.system.target

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
@@ -15,28 +15,41 @@ import orjson
 from connector.config import Connector
 from connector.event import Event
 from connector.registry import SYSTEMS
-from workers.cli.output import USAGE, as_json, console, errors, fail, print_json, print_table, say, when
+from workers.cli.output import USAGE, as_json, console, errors, fail, print_json, print_table, progressing, say, when
 from workers.cli.parts import connector_named, parts, wired
 from workers.cli.payloads import inbounds, received
+
+if TYPE_CHECKING:
+    from workers.desk import Desk
+    from workers.stores.deliveries import Deliveries
 
 
 @click.command()
 @click.argument("connector")
-@click.argument("what")
+@click.argument("what", required=False)
+@click.option("--last", "most", type=click.IntRange(1, 100), help="The items that changed last, that many; in a table.")
 @click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="A header of a recorded webhook.")
 @click.option("--requests", is_flag=True, help="Also the requests that would be sent, up to the last call.")
 @as_json
-def preview(connector: str, what: str, headers: tuple[str, ...], *, requests: bool, as_json: bool) -> None:
+def preview(
+    connector: str, what: str | None, headers: tuple[str, ...], most: int | None, *, requests: bool, as_json: bool
+) -> None:
     """Show what CONNECTOR would write for WHAT, field by field; nothing is sent.
 
     WHAT is a file with a recorded webhook body, or an item that is read live: an issue key, owner/repo#12 or
-    a URL.  It goes the way of a delivery up to the last call, so what fails here would fail there.
+    a URL.  It goes the way of a delivery up to the last call, so what fails here would fail there.  With --last
+    instead of WHAT: what would become of the newest items of its source, a line each.
     """
     from workers.preview import preview as look
 
+    if (what is None) == (most is None):
+        fail("give either an item (or a file), or --last NUMBER", USAGE)
     process, running = parts()
     one = connector_named(process, connector)
     desk = wired(process, offline=not running).desk()
+    if what is None:
+        _preview_last(desk, one, most or 1, books=desk.deliveries(one) if running else None, as_json=as_json)
+        return
     shown = []
     for event in _events_of(process, one, what, headers):
         books = desk.deliveries(one) if running else None
@@ -48,6 +61,33 @@ def preview(connector: str, what: str, headers: tuple[str, ...], *, requests: bo
         console.print("the payload holds no event for this connector")
     for one_shown in shown:
         _print_preview(one_shown, requests=requests)
+
+
+def _preview_last(desk: Desk, connector: Connector, most: int, *, books: Deliveries | None, as_json: bool) -> None:
+    from workers.preview import each, newest
+
+    tried = []
+    with progressing(quiet=as_json or not errors.is_terminal, where=errors) as progress:
+        bar = progress.add_task("reading the newest items, looked at:", total=None)
+        for one in each(desk, connector, newest(desk, connector, most), books=books):
+            tried.append(one)
+            progress.update(bar, completed=len(tried))
+    if as_json:
+        print_json([one.as_json() for one in tried])
+    elif not tried:
+        console.print("the source holds no items that the account may see")
+    else:
+        print_table(
+            ("item", "would", "what", "lost"),
+            (
+                (
+                    one.event.entity.key or one.event.entity.ref,
+                    *one.verdict(),
+                    "; ".join(one.preview.losses if one.preview else ()),
+                )
+                for one in tried
+            ),
+        )
 
 
 def _events_of(process: Any, connector: Connector, what: str, headers: tuple[str, ...]) -> list[Event]:

@@ -101,13 +101,13 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
     console.print(table)
 
 
-def progressing(*, quiet: bool) -> Progress:
+def progressing(*, quiet: bool, where: Console = console) -> Progress:
     """Return a line that moves while something long is done; nothing where ``quiet``."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description} {task.completed}"),
         TimeElapsedColumn(),
-        console=console,
+        console=where,
         disable=quiet,
     )
 

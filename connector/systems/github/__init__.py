@@ -47,6 +47,7 @@ SYSTEM: Final = System(
     selects=receive.selects,
     complete=reread.complete,
     find=reread.find,
+    newest=poll.newest,
     poll=poll.poll,
     backfill=poll.backfill,
     target=replace(deliver.TARGET, recall=recall.recall),

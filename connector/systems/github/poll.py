@@ -16,7 +16,7 @@ that were only commented on.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -113,6 +113,24 @@ def backfill(site: Site, source: Source, query: Mapping[str, Any], cursor: Mappi
     if step.more:
         return Page(step.events, {"v": 1, "turn": turn, "stream": step.stream}, more=True)
     return Page(step.events, {"v": 1, "turn": turn + 1}, more=turn + 1 < len(names))
+
+
+def newest(site: Site, source: Source, most: int) -> list[Event]:
+    """Return the newest state of the issues and pull requests that changed last; one call a repository.
+
+    "List repository issues" of the REST API, whose pages hold 100 at most; each pull request is read by itself.
+    """
+    query = {"state": "all", "sort": "updated", "direction": "desc", "per_page": str(min(most, PER_PAGE))}
+    items = [
+        (moment(item, "updated_at"), repository, item)
+        for repository in source.repositories
+        for item in listed(site.send(get(f"/repos/{repository}/issues", query)))
+    ]
+    items.sort(key=lambda one: one[0], reverse=True)
+    events: list[Event] = []
+    for at, repository, item in items[:most]:
+        events += _item_events(site, repository_place(site, repository), item, at, "backfill")
+    return [replace(event, origin="read") for event in events]
 
 
 def walk(site: Site, name: str, stream: Mapping[str, Any], origin: str) -> Step:

@@ -61,6 +61,7 @@ SYSTEM: Final = System(
     selects=receive.selects,
     complete=read.complete,
     find=read.find,
+    newest=poll.newest,
     matches=read.matches,
     poll=poll.poll,
     backfill=poll.backfill,

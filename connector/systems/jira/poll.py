@@ -67,6 +67,14 @@ def _new_sweep(site: Site, since: datetime) -> dict[str, Any]:
     return {"from": jql.literal(after, sweep.zone_of(place)), "after": after.isoformat(), "place": place}
 
 
+def newest(site: Site, source: JiraSource, most: int) -> Sequence[Event]:
+    """Return the newest state of the issues that changed last, as far as the index knows them; one call."""
+    where = f"project in ({jql.listed(source.projects)})"
+    if source.types:
+        where += f" AND issuetype in ({jql.listed(source.types)})"
+    return [state_event(site, issue, "read") for issue in sweep.latest(site, where, most)]
+
+
 # --- backfill --------------------------------------------------------------------------------------------
 def backfill(site: Site, source: JiraSource, query: Mapping[str, Any], cursor: Mapping[str, Any]) -> Page:
     """Return a page of the past: each issue as it is now, and its comments.

@@ -86,6 +86,14 @@ def newest(site: Site, where: str) -> str:
     return max((updated(issue) for issue in found["issues"]), default="")
 
 
+def latest(site: Site, where: str, most: int) -> list[Json]:
+    """Return the issues that changed last, whole, the newest first; as many as one page holds at most."""
+    more: dict[str, str] = {"properties": PROPERTY} if site.settings.flavour.search_properties else {}
+    found = search(site, f"{where} ORDER BY updated DESC, key DESC", fields="*all", size=most, start=0, **more)
+    issues: list[Json] = found["issues"]
+    return issues[:most]
+
+
 def updated(issue: Json) -> str:
     """Return an issue's time of update in UTC; comparable as text."""
     at = moment(member(issue, "fields").get("updated"))

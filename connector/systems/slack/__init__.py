@@ -26,6 +26,7 @@ SYSTEM: Final = System(
     selects=receive.selects,
     complete=read.complete,
     find=read.find,
+    newest=poll.newest,
     poll=poll.poll,
     backfill=poll.backfill,
     target=Target(

@@ -18,8 +18,8 @@ call that was let through brings the round forward.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from connector.errors import Rejected, Unreadable
@@ -41,6 +41,7 @@ BLIND_SPOTS: Final = (
 )
 
 _VERSION: Final = 1
+_LONG_AGO: Final = datetime.fromtimestamp(0, UTC)
 _ALL: Final = {"inclusive": "true", "include_all_metadata": "true"}
 
 
@@ -86,6 +87,21 @@ def backfill(site: Site, source: Source, query: Mapping[str, Any], cursor: Mappi
     events, after = _step(site, Round(scan["channel"], stamp(since), since, "backfill"), scan)
     left = after if _unfinished(after) else _next_channel(source, scan["channel"])
     return Page(events, left or cursor, more=bool(left))
+
+
+def newest(site: Site, source: Source, most: int) -> list[Event]:
+    """Return the messages that were posted last, the newest first; one call a channel, replies left out."""
+    events: list[Event] = []
+    for channel in source.channels:
+        what = Round(channel, "", _LONG_AGO, "backfill")
+        query = {"channel": channel, "limit": str(min(most, PER_PAGE)), "include_all_metadata": "true"}
+        try:
+            for message in messages(document(site.send(get("conversations.history", **query)))):
+                events += _events(site.connection, what, message)
+        except Unreadable as error:
+            raise Rejected(f"Slack's history cannot be read: {error}", cause=error.cause) from error
+    events.sort(key=lambda event: event.at, reverse=True)
+    return [replace(event, origin="read") for event in events[:most]]
 
 
 def _cursor(since: Mapping[str, str], scan: Mapping[str, Any] | None = None) -> dict[str, Any]:
