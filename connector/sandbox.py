@@ -175,7 +175,9 @@ class Hook:
     The server posts it and repeats it after each of ``retries`` while the answer is one of
     ``retry_on`` (or there is none); ``headers_on_retry`` are added then.  A vendor that signs each
     attempt anew or counts them gives ``again``: (time, number of the repeat from 1, why: ``timeout``,
-    ``connection`` or ``status``) -> the headers of that repeat, laid over the first ones.
+    ``connection`` or ``status``) -> the headers of that repeat, laid over the first ones.  One that was installed
+    through the vendor's API names its own ``url`` and goes nowhere else; ``told`` hears of each attempt when it was
+    made and its status, 0 where no answer came.
     """
 
     name: str
@@ -185,6 +187,8 @@ class Hook:
     retry_on: frozenset[int] = frozenset()
     headers_on_retry: Mapping[str, str] = field(default_factory=dict)
     again: Callable[[datetime, int, str], Mapping[str, str]] | None = None
+    url: str = ""
+    told: Callable[[datetime, int], None] | None = None
 
 
 class Sandbox(Protocol):

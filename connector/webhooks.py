@@ -27,13 +27,15 @@ class Wanted:
     """A webhook as it should be.
 
     ``place`` is where in the system it stands ("" for one that covers the whole site, ``acme/web``).  ``url`` may end
-    with a key in its query and is shown by `shown` only.  ``name`` is what an administrator reads there.
+    with a key in its query and is shown by `shown` only.  ``filter`` keeps back in the system what no connector reads
+    ("" where it knows no filters); ``name`` is what an administrator reads there.
     """
 
     place: str
     url: str
     events: frozenset[str]
     secret: Secret | None = None
+    filter: str = ""
     name: str = ""
 
 
@@ -50,8 +52,8 @@ class Delivered:
 class Installed:
     """A webhook that a system has, anybody's.
 
-    ``signed`` is None where the system does not tell.  ``expires`` is None for one that lives for ever.  ``faults``
-    say in words what else about it is not as we would have it.
+    ``signed`` and ``filter`` are None where the system does not tell.  ``expires`` is None for one that lives for
+    ever.  ``faults`` say in words what else about it is not as we would have it.
     """
 
     id: str
@@ -60,6 +62,7 @@ class Installed:
     events: frozenset[str]
     active: bool = True
     signed: bool | None = None
+    filter: str | None = None
     expires: datetime | None = None
     faults: tuple[str, ...] = ()
     last: Delivered | None = None
@@ -77,6 +80,8 @@ class Installed:
             found.append(f"lacks the events {', '.join(missing)}")
         if surplus := self.surplus(wanted):
             found.append(f"has the events {', '.join(surplus)} besides")
+        if self.filter is not None and self.filter != wanted.filter:
+            found.append(f"is told of {self.filter or 'everything'} and not of {wanted.filter or 'everything'}")
         if wanted.secret is not None and self.signed is False:
             found.append("has no secret")
         if self.expires is not None and self.expires - now < SOON:
@@ -119,6 +124,10 @@ class Step:
         return self.do in {Do.CREATE, Do.UPDATE, Do.REMOVE}
 
 
+def _everything(_sources: Sequence[Any]) -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class WebhookApi:
     """How webhooks are installed through a system's API; all raise `connector.errors`.
@@ -126,6 +135,7 @@ class WebhookApi:
     Where the account may not, that is `Forbidden` with what it lacks, whatever the system answered.
 
     ``places(sources)`` -> where webhooks must stand so that these ``from:`` blocks are told everything.
+    ``narrowed(sources)`` -> the filter that lets through what these blocks read, in the system's own language.
     ``listed(site, place)`` -> every webhook there, anybody's.
     ``create(site, wanted)`` -> what was made.
     ``update(site, hook, wanted)`` makes all of it as wanted, the secret too, and extends its life where it has one.
@@ -141,6 +151,7 @@ class WebhookApi:
     delete: Callable[[Site, Installed], None]
     ping: Callable[[Site, Installed], None] | None = None
     last: Callable[[Site, Installed], Delivered | None] | None = None
+    narrowed: Callable[[Sequence[Any]], str] = field(default=_everything)
 
 
 def _as_it_is(_settings: Any, url: str, _reveal: Reveal) -> str:
@@ -241,6 +252,19 @@ def withdraw(
 ) -> tuple[Step, ...]:
     """Return the steps that remove every webhook of ours from a place; ``bases`` are all public URLs of ours."""
     return tuple(Step(Do.REMOVE, place, (why,), None, one) for one in _ours(found, connection, bases))
+
+
+def take(site: Site, api: WebhookApi, step: Step) -> None:
+    """Take one step; raises what the API raises."""
+    match step.do:
+        case Do.CREATE if step.wanted is not None:
+            api.create(site, step.wanted)
+        case Do.UPDATE if step.wanted is not None and step.hook is not None:
+            api.update(site, step.hook, step.wanted)
+        case Do.REMOVE if step.hook is not None:
+            api.delete(site, step.hook)
+        case _:
+            pass  # kept or left as it is
 
 
 def _ours(found: Iterable[Installed], connection: str, bases: Iterable[str]) -> list[Installed]:

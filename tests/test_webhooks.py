@@ -44,7 +44,8 @@ def test_what_is_as_wanted_is_kept_and_written_anew_only_on_request() -> None:
         (replace(GOOD, events=frozenset({"issues"})), "lacks the events issue_comment"),
         (replace(GOOD, events=EVENTS | {"push"}), "has the events push besides"),
         (replace(GOOD, signed=False), "no secret"),
-        (replace(GOOD, url=WANTED.url + "?key=old"), "key"),
+        (replace(GOOD, filter='project in ("WEB")'), 'is told of project in ("WEB") and not of everything'),
+        (replace(GOOD, url=WANTED.url + "?key=4711"), "key"),
         (replace(GOOD, faults=("does not check our certificate",)), "certificate"),
         (replace(GOOD, expires=NOW + timedelta(days=9)), "expires 2026-12-03"),
     ],
@@ -53,7 +54,7 @@ def test_drift_is_repaired_in_place_and_told_in_words(drifted: Installed, word: 
     (step,) = steps(drifted)
     assert (step.do, step.hook) == (Do.UPDATE, drifted)
     assert word in "; ".join(step.why)
-    assert "old" not in "; ".join(step.why)
+    assert "4711" not in "; ".join(step.why)
 
 
 def test_what_expires_later_is_left_for_later() -> None:

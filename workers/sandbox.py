@@ -61,6 +61,7 @@ class Served:
         self.sandboxes: dict[str, Sandbox] = {}
         self.locks: dict[str, threading.Lock] = {}
         self.subscribers: dict[str, list[Subscriber]] = {}
+        self.installed: dict[str, Subscriber] = {}
         self.stopping = threading.Event()
         self.called = threading.Event()
         self._server = Server((host, port), self.answer, now)
@@ -103,7 +104,7 @@ class Served:
         self._server.stop()
         for thread in self._threads:
             thread.join(5)
-        for subscribers in self.subscribers.values():
+        for subscribers in (*self.subscribers.values(), list(self.installed.values())):
             for subscriber in subscribers:
                 subscriber.stop()
         if self._server.crashes and kind is None:
@@ -176,8 +177,15 @@ class Served:
                     hooks = sandbox.hooks(self.now())
                     subscribers = list(self.subscribers[name])
                 for hook in hooks:
-                    for subscriber in subscribers:
+                    for subscriber in [self._own(hook.url)] if hook.url else subscribers:
                         subscriber.take(hook)
+
+    def _own(self, url: str) -> Subscriber:
+        """Return who posts to a webhook that was installed through a sandbox's API."""
+        known = self.installed.get(url)
+        if known is None:
+            known = self.installed[url] = Subscriber(url, self.now, self.hurry)
+        return known
 
 
 def builders() -> dict[str, Callable[..., Sandbox]]:

@@ -85,6 +85,8 @@ class Subscriber:
             hook, attempt, why = due
             status, problem = self._post(hook, attempt, why)
             self.posts.append(Post(hook.name, self.url, attempt, status, problem))
+            if hook.told is not None:
+                hook.told(self._now(), status)
             if (problem or status in hook.retry_on) and attempt < len(hook.retries):
                 wait = hook.retries[attempt].total_seconds() * self._hurry
                 self._put(wait, hook, attempt + 1, problem or "status")

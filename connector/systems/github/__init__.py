@@ -8,7 +8,19 @@ from typing import Final
 
 from connector.event import Kind
 from connector.system import System
-from connector.systems.github import api, deliver, limits, lists, poll, recall, receive, recorded, refusal, reread
+from connector.systems.github import (
+    api,
+    deliver,
+    limits,
+    lists,
+    poll,
+    recall,
+    receive,
+    recorded,
+    refusal,
+    reread,
+    webhooks,
+)
 from connector.systems.github.settings import Connection, ConnectionSchema, SourceSchema, TargetSchema
 
 
@@ -65,6 +77,7 @@ SYSTEM: Final = System(
     # Classic tokens tell their scopes; fine-grained ones do not.
     needs={"read": ("repo|public_repo",), "write": ("repo|public_repo",)},
     implied=recorded.implied,
+    webhooks=webhooks.WEBHOOKS,
     features={
         "forms": "GitHub's web form offers form encoding first; JSON is better.",
         "relate": "A comment that names the other side: GitHub has no remote links.",

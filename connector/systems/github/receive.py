@@ -195,6 +195,8 @@ _READERS: Final[Mapping[str, Callable[[Place, str, Json, Telling], Event | str]]
     "pull_request_review": _review,
     "pull_request_review_comment": _review_comment,
 }
+EVENTS: Final = frozenset(_READERS)
+"""The events of GitHub's that are read; a webhook needs no others."""
 
 
 # --- what changed ------------------------------------------------------------------------------

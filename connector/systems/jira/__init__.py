@@ -10,7 +10,7 @@ from typing import Final
 from connector.event import Kind
 from connector.ports import Reveal
 from connector.system import System, Target
-from connector.systems.jira import bulk, deliver, lists, lookup, poll, read, recall, receive, wanted
+from connector.systems.jira import bulk, deliver, lists, lookup, poll, read, recall, receive, wanted, webhooks
 from connector.systems.jira.limits import headroom, limits
 from connector.systems.jira.refusal import refusal
 from connector.systems.jira.settings import ConnectionSchema, JiraConnection, SourceSchema, TargetSchema
@@ -80,6 +80,7 @@ SYSTEM: Final = System(
     # Cloud repeats a delivery up to five times, 5 to 15 minutes apart; a replay by hand comes later.
     redelivers=timedelta(days=7),
     tells_mark=read.tells_mark,
+    webhooks=webhooks.WEBHOOKS,
     features={
         "issues": "created, updated, deleted; all fields by name",
         "comments": "created, updated, deleted; restricted and internal ones are known as such",

@@ -7,7 +7,7 @@ from typing import Final
 
 from connector.event import Kind
 from connector.system import System, Target
-from connector.systems.slack import api, deliver, lists, poll, read, recall, receive, settings
+from connector.systems.slack import api, deliver, lists, poll, read, recall, receive, settings, webhooks
 
 SYSTEM: Final = System(
     name="slack",
@@ -39,6 +39,7 @@ SYSTEM: Final = System(
     ),
     tell=deliver.tell,
     lists=lists.LISTS,
+    webhooks=webhooks.WEBHOOKS,
     blind_spots=poll.BLIND_SPOTS,
     # Three repeats within six minutes; an hour leaves room for a Slack that runs late.
     redelivers=timedelta(hours=1),

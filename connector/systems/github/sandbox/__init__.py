@@ -199,6 +199,10 @@ class GitHubSandbox:
         """Name the only accounts that may set labels, milestones and assignees."""
         self.world.repository(full_name).writers = set(logins)
 
+    def let_administer(self, full_name: str, logins: Iterable[str]) -> None:
+        """Name the only accounts that may see and change webhooks."""
+        self.world.repository(full_name).admins = set(logins)
+
 
 def new_sandbox(
     *,

@@ -5,19 +5,25 @@ from __future__ import annotations
 import hmac
 import json
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 from connector.sandbox import Hook
 from connector.systems.github.sandbox.show import Shower
-from connector.systems.github.sandbox.state import Comment, Issue, Repository, User
+from connector.systems.github.sandbox.state import Comment, Issue, Registered, Repository, User
 
 REMEMBERED = 1000
 """How many deliveries can be sent again by `Hooks.redeliver` (GitHub: those of about three days)."""
 
 
 class Hooks:
-    """Collects webhooks until the server asks for them."""
+    """Collects webhooks until the server asks for them.
+
+    Each goes to whoever subscribed to the whole sandbox, signed with ``secret``, and to every webhook that was
+    installed in its repository, signed with that one's own.
+    """
 
     def __init__(self, shower: Shower, secret: str) -> None:
         self.shower = shower
@@ -36,22 +42,31 @@ class Hooks:
         """Send everything remembered again, each with the delivery id that it had."""
         self.waiting.extend(self.delivered)
 
-    def _send(self, name: str, payload: Mapping[str, Any]) -> None:
+    def _send(self, one: Repository, name: str, payload: Mapping[str, Any], only: Registered | None = None) -> None:
         self._count += 1
+        guid = f"{self._count:08x}-0000-11f0-8000-000000000000"
         body = json.dumps(payload).encode()
+        if only is None:
+            self.waiting.append(Hook(name, self._headers(name, guid, 1, self.secret, body), body))
+        for hook in [only] if only else [found for found in one.webhooks.values() if found.wants(name)]:
+            headers = self._headers(name, guid, hook.id, hook.config.get("secret", ""), body)
+            told = _noting(one, hook, name, guid)
+            self.waiting.append(Hook(name, headers, body, url=hook.config["url"], told=told))
+
+    def _headers(self, name: str, guid: str, number: int, secret: str, body: bytes) -> dict[str, str]:
         headers = {
             "Accept": "*/*",
             "Content-Type": "application/json",
             "User-Agent": "GitHub-Hookshot/5ba7d0c",
-            "X-GitHub-Delivery": f"{self._count:08x}-0000-11f0-8000-000000000000",
+            "X-GitHub-Delivery": guid,
             "X-GitHub-Event": name,
-            "X-GitHub-Hook-ID": "1",
+            "X-GitHub-Hook-ID": str(number),
             "X-GitHub-Hook-Installation-Target-Type": "repository",
         }
-        if self.secret:
-            digest = hmac.digest(self.secret.encode(), body, "sha256").hex()
+        if secret:
+            digest = hmac.digest(secret.encode(), body, "sha256").hex()
             headers["X-Hub-Signature-256"] = f"sha256={digest}"
-        self.waiting.append(Hook(name, headers, body))
+        return headers
 
     def item(self, one: Repository, issue: Issue, action: str, sender: User, **more: Any) -> None:
         """Tell of an issue (``issues``) or a pull request (``pull_request``)."""
@@ -63,7 +78,7 @@ class Hooks:
             name = "pull_request"
             payload["number"] = issue.number
             payload["pull_request"] = self.shower.whole_pull(one, issue, issue.pull)
-        self._send(name, {**payload, **more, **self._around(one, sender)})
+        self._send(one, name, {**payload, **more, **self._around(one, sender)})
 
     def comment(self, one: Repository, issue: Issue, comment: Comment, action: str, sender: User, **more: Any) -> None:
         """Tell of a comment."""
@@ -73,7 +88,7 @@ class Hooks:
             "comment": self.shower.comment(one, issue, comment),
             **more,
         }
-        self._send("issue_comment", {**payload, **self._around(one, sender)})
+        self._send(one, "issue_comment", {**payload, **self._around(one, sender)})
 
     def review(self, one: Repository, issue: Issue, review: Comment, state: str) -> None:
         """Tell of a review."""
@@ -84,14 +99,40 @@ class Hooks:
             "review": self.shower.review(one, issue, review, state),
             "pull_request": self.shower.pull(one, issue, issue.pull),
         }
-        self._send("pull_request_review", {**payload, **self._around(one, review.user)})
+        self._send(one, "pull_request_review", {**payload, **self._around(one, review.user)})
 
-    def ping(self, one: Repository, sender: User) -> None:
-        """Greet a new webhook, as GitHub does when one is set up."""
-        hook = {"type": "Repository", "id": 1, "name": "web", "active": True, "events": ["*"]}
-        self._send(
-            "ping", {"zen": "Keep it logically awesome.", "hook_id": 1, "hook": hook, **self._around(one, sender)}
-        )
+    def ping(self, one: Repository, sender: User, hook: Registered | None = None) -> None:
+        """Greet a new webhook, as GitHub does when one is set up, or when asked to."""
+        shown: Mapping[str, Any] = {"type": "Repository", "id": 1, "name": "web", "active": True, "events": ["*"]}
+        if hook is not None:
+            shown = self.shower.webhook(one, hook)
+        payload = {"zen": "Keep it logically awesome.", "hook_id": shown["id"], "hook": shown}
+        self._send(one, "ping", {**payload, **self._around(one, sender)}, hook)
 
     def _around(self, one: Repository, sender: User) -> dict[str, Any]:
         return {"repository": self.shower.repository(one), "sender": self.shower.user(sender)}
+
+
+def _noting(one: Repository, hook: Registered, event: str, guid: str) -> Callable[[datetime, int], None]:
+    """Return who writes down what became of a delivery."""
+
+    def note(at: datetime, status: int) -> None:
+        good = 200 <= status < 300
+        failed = f"Invalid HTTP Response: {status}" if status else "failed to connect"
+        hook.deliveries.appendleft(
+            {
+                "id": int(guid[:8], 16),
+                "guid": guid,
+                "delivered_at": f"{at:%Y-%m-%dT%H:%M:%SZ}",
+                "redelivery": False,
+                "duration": 0.02,
+                "status": "OK" if good else failed,
+                "status_code": status or HTTPStatus.BAD_GATEWAY.value,
+                "event": event,
+                "action": None,
+                "installation_id": None,
+                "repository_id": one.id,
+            }
+        )
+
+    return note

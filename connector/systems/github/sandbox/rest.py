@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlencode
 from connector.sandbox import Answer, Call
 from connector.systems.github.sandbox.change import Act, Changes, Invalid, invalid
 from connector.systems.github.sandbox.lists import as_number, chosen, conditional, ordered, paged, since_asked
+from connector.systems.github.sandbox.registered import Registry
 from connector.systems.github.sandbox.show import Shower
 from connector.systems.github.sandbox.state import Comment, Issue, Label, Milestone, Pull, Repository, User, World
 
@@ -43,6 +44,7 @@ class Rest:
         self.world = world
         self.show = shower
         self.changes = changes
+        self.registry = Registry(shower, changes)
 
     def answer(self, call: Call, who: User, now: datetime) -> Answer:
         """Perform one request that has been authenticated."""
@@ -128,6 +130,8 @@ class Rest:
                 return self._labels(call, act, more)
             case _, ["milestones", *more]:
                 return self._milestones(call, act, more)
+            case _, ["hooks", *more]:
+                return self.registry.answer(call, act, more) or not_found().answer
             case _:
                 raise not_found()
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from connector.systems.github.sandbox.state import Comment, Issue, Label, Milestone, Pull, Repository, User
+from connector.systems.github.sandbox.state import Comment, Issue, Label, Milestone, Pull, Registered, Repository, User
 from connector.systems.github.sandbox.urls import REPOSITORY_URLS, USER_URLS
 
 WEB = "https://github.com"
+HIDDEN = "********"
+"""What is shown of a webhook's secret."""
 
 
 def iso(at: datetime | None) -> str | None:
@@ -42,6 +44,33 @@ class Shower:
                 "site_admin": False,
             }
         return known
+
+    def webhook(self, one: Repository, hook: Registered) -> dict[str, Any]:
+        """Show a webhook; nobody ever sees its secret again."""
+        url = f"{self.url}/repos/{one.full_name}/hooks/{hook.id}"
+        last = next(iter(hook.deliveries), None)
+        answered: dict[str, Any] = {"code": None, "status": "unused", "message": None}
+        if last is not None:
+            answered = {
+                "code": last["status_code"],
+                "status": "active" if last["status"] == "OK" else "misconfigured",
+                "message": last["status"],
+            }
+        return {
+            "type": "Repository",
+            "id": hook.id,
+            "name": "web",
+            "active": hook.active,
+            "events": list(hook.events),
+            "config": {**hook.config, **({"secret": HIDDEN} if hook.config.get("secret") else {})},
+            "updated_at": f"{hook.updated:%Y-%m-%dT%H:%M:%SZ}",
+            "created_at": f"{hook.created:%Y-%m-%dT%H:%M:%SZ}",
+            "url": url,
+            "test_url": f"{url}/test",
+            "ping_url": f"{url}/pings",
+            "deliveries_url": f"{url}/deliveries",
+            "last_response": answered,
+        }
 
     def me(self, user: User) -> dict[str, Any]:
         """Return the account that a token belongs to, as it sees itself."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 DEFAULT_LABELS = {
     "bug": "d73a4a",
@@ -98,12 +100,29 @@ class Comment:
 
 
 @dataclass(slots=True)
+class Registered:
+    """One webhook: its ``config`` as it was given, and what became of its last deliveries."""
+
+    id: int
+    config: dict[str, str]
+    events: list[str]
+    active: bool
+    created: datetime
+    updated: datetime
+    deliveries: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=100))
+
+    def wants(self, event: str) -> bool:
+        """Tell whether it is to be told of an event; a ping goes to every one."""
+        return event == "ping" or (self.active and bool({event, "*"} & set(self.events)))
+
+
+@dataclass(slots=True)
 class Repository:
     """A repository.
 
     ``gone`` are numbers of deleted issues (410); ``moved`` numbers of transferred ones, with the id
-    of the repository and the number they have now (301).  ``writers`` may push (None: everybody),
-    ``hidden_from`` may not even see it (404).
+    of the repository and the number they have now (301).  ``writers`` may push (None: everybody), ``admins`` may
+    administer it (None: everybody), ``hidden_from`` may not even see it (404).
     """
 
     id: int
@@ -119,7 +138,9 @@ class Repository:
     gone: set[int] = field(default_factory=set)
     moved: dict[int, tuple[int, int]] = field(default_factory=dict)
     writers: set[str] | None = None
+    admins: set[str] | None = None
     hidden_from: set[str] = field(default_factory=set)
+    webhooks: dict[int, Registered] = field(default_factory=dict)
 
     @property
     def full_name(self) -> str:

@@ -19,6 +19,7 @@ from connector.systems.jira.sandbox.asked import At, bad_query, errors, refused
 from connector.systems.jira.sandbox.content import Issue
 from connector.systems.jira.sandbox.hooks import Outbox
 from connector.systems.jira.sandbox.jql import BadQuery
+from connector.systems.jira.sandbox.registered import Registry
 from connector.systems.jira.sandbox.rest import Rest
 from connector.systems.jira.sandbox.search import Search
 from connector.systems.jira.sandbox.site import Site
@@ -57,6 +58,7 @@ class JiraSandbox:
         self.outbox = Outbox(site, webhook_secret, twins=twins)
         self.actions = Actions(site, self.ledger, self.outbox)
         self.search = Search(site, index_lag, page)
+        self.webhooks = self.outbox.registry = Registry(site, self.ledger, self.search.fits)
         self.rest = Rest(site, self.actions, self.search)
         self.context = context.rstrip("/")
         self.rate, self.issue_rate = rate, issue_rate
@@ -119,6 +121,8 @@ class JiraSandbox:
     # --- answering
     def _answer(self, call: Call, now: datetime) -> Answer:
         path = call.path.removeprefix(self.context) if self.context else call.path
+        if self.webhooks.is_here(path):
+            return self._administered(call, path, now)
         if not path.startswith(_ROOT):
             return errors(404, "null for uri")
         version, _, rest = path.removeprefix(_ROOT).partition("/")
@@ -139,6 +143,15 @@ class JiraSandbox:
         except BadQuery as wrong:
             return bad_query(wrong)
         return Answer(found.status, found.body, {**found.headers, **self._headers()})
+
+    def _administered(self, call: Call, path: str, now: datetime) -> Answer:
+        who = self._who(call)
+        if who is None:
+            return Answer(401, _NOT_LOGGED_IN, {"content-type": "text/html;charset=UTF-8"})
+        try:
+            return self.webhooks.answer(At(call, now, who, "2"), path)
+        except Refused as wrong:
+            return refused(wrong)
 
     def _who(self, call: Call) -> str | None:
         scheme, _, given = call.headers.get("authorization", "").partition(" ")
@@ -211,14 +224,17 @@ def new_sandbox(
     comment_twins: bool = True,
     rate: int = 0,
     issue_rate: int = 0,
+    release: tuple[int, ...] = (10, 3, 24),
 ) -> JiraSandbox:
     """Build a sandbox; ``people`` maps a token (or Data Center password) to a login.
 
     ``url`` is where people reach it, context path included; ``context`` is the path that calls carry
     before ``/rest``.  ``zone`` is the time zone of every account, in which Jira reads JQL times.
-    ``comment_twins``: Data Center tells a comment in two webhooks, of which one is a repeat.
+    ``comment_twins``: Data Center tells a comment in two webhooks, of which one is a repeat.  ``release`` is
+    the version of a Data Center.
     """
-    site = Site(cloud=flavour == "cloud", url=url, zone=zone, projects=projects, people=people or PEOPLE)
+    known = people or PEOPLE
+    site = Site(cloud=flavour == "cloud", url=url, zone=zone, projects=projects, people=known, release=release)
     return JiraSandbox(
         site,
         webhook_secret=webhook_secret,

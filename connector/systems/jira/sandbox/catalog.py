@@ -10,7 +10,6 @@ from connector.systems.jira.sandbox.asked import At, Handler, found_issue
 from connector.systems.jira.sandbox.content import FieldKind
 from connector.systems.jira.sandbox.site import Json, Site
 
-VERSION: Final = {"cloud": ("1001.0.0-SNAPSHOT", [1001, 0, 0]), "server": ("10.3.24", [10, 3, 24])}
 _PERMISSIONS: Final = (
     "BROWSE_PROJECTS",
     "CREATE_ISSUES",
@@ -65,7 +64,8 @@ class Catalog:
         return Answer.of(200, {**self.site.account(me), "emailAddress": me.email, "locale": "en_US"})
 
     def _server(self, at: At, _match: Any) -> Answer:
-        version, numbers = VERSION["cloud" if self.site.cloud else "server"]
+        numbers = [1001, 0, 0] if self.site.cloud else [*self.site.release]
+        version = ".".join(map(str, numbers)) + ("-SNAPSHOT" if self.site.cloud else "")
         kind = "Cloud" if self.site.cloud else "Server"
         shown = {
             "baseUrl": self.site.url, "version": version, "versionNumbers": numbers, "deploymentType": kind,

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Final
+from typing import Final, Protocol
 
 from connector.sandbox import Hook
 from connector.systems.jira.sandbox.content import Comment, Issue
@@ -23,12 +24,33 @@ _RETRY_ON: Final = frozenset({408, 409, 425, 429, *range(500, 600)})
 _BESIDE_COMMENT: Final = frozenset({"summary", "issuetype", "project", "assignee", "priority", "status"})
 
 
+class Wanting(Protocol):
+    """A webhook that somebody installed."""
+
+    url: str
+    secret: str
+    hides: bool
+
+
+class Registry(Protocol):
+    """Knows who is to be told; see `connector.systems.jira.sandbox.registered`."""
+
+    def wanting(self, event: str, issue: Issue, now: datetime, /) -> Iterable[Wanting]:
+        """Return the webhooks that an event goes to."""
+        ...
+
+
 class Outbox:
-    """The webhooks that are still to be handed out."""
+    """The webhooks that are still to be handed out.
+
+    Each goes to whoever subscribed to the whole sandbox, signed with ``secret``, and to every webhook of the
+    ``registry`` that wants it, signed with that one's own.
+    """
 
     def __init__(self, site: Site, secret: str, *, twins: bool) -> None:
         self.site = site
         self.secret = secret
+        self.registry: Registry | None = None
         self.twins = twins and not site.cloud
         self.sent = 0
         self.waiting: list[Hook] = []
@@ -48,7 +70,7 @@ class Outbox:
         body |= {"user": self.site.person(actor), "issue": self.site.document(issue, "2")}
         if changelog is not None:
             body["changelog"] = changelog
-        self._post(body)
+        self._post(now, body, issue)
 
     def comment(self, now: datetime, actor: str, event: str, *, issue: Issue, comment: Comment) -> None:
         """Tell that a comment was created, updated or deleted."""
@@ -56,7 +78,7 @@ class Outbox:
         body: Json = {"timestamp": _millis(now), "webhookEvent": f"comment_{event}", "comment": shown}
         if self.site.cloud:
             body["issue"] = self.site.document(issue, "2", _BESIDE_COMMENT)
-        self._post(body)
+        self._post(now, body, issue)
         if self.twins and event != "deleted":
             what = {"created": "issue_commented", "updated": "issue_comment_edited"}[event]
             twin: Json = {
@@ -67,23 +89,28 @@ class Outbox:
                 "issue": self.site.document(issue, "2"),
                 "comment": shown,
             }
-            self._post(twin)
+            self._post(now, twin, issue)
 
-    def _post(self, body: Mapping[str, object]) -> None:
+    def _post(self, now: datetime, body: Mapping[str, object], issue: Issue) -> None:
         self.sent += 1
+        event = str(body["webhookEvent"])
         raw = json.dumps(body, ensure_ascii=False).encode()
+        self.waiting.append(self._hook(event, raw, self.secret))
+        for one in self.registry.wanting(event, issue, now) if self.registry is not None else ():
+            self.waiting.append(replace(self._hook(event, b"" if one.hides else raw, one.secret), url=one.url))
+
+    def _hook(self, event: str, raw: bytes, secret: str) -> Hook:
         headers = {"content-type": "application/json", "user-agent": "Atlassian Webhook HTTP Client"}
-        if self.secret:
-            headers["x-hub-signature"] = "sha256=" + hmac.new(self.secret.encode(), raw, sha256).hexdigest()
-        name = f"{body['webhookEvent']}-{self.sent}"
+        if secret:
+            headers["x-hub-signature"] = "sha256=" + hmac.new(secret.encode(), raw, sha256).hexdigest()
+        name = f"{event}-{self.sent}"
         if not self.site.cloud:
-            self.waiting.append(Hook(name, headers, raw))
-            return
+            return Hook(name, headers, raw)
         headers |= {
             "x-atlassian-webhook-identifier": sha256(f"hook {self.sent}".encode()).hexdigest()[:32],
             "x-atlassian-webhook-flow": "Primary",
         }
-        self.waiting.append(Hook(name, headers, raw, _RETRIES, _RETRY_ON, {"x-atlassian-webhook-retry": "1"}))
+        return Hook(name, headers, raw, _RETRIES, _RETRY_ON, {"x-atlassian-webhook-retry": "1"})
 
 
 def _millis(at: datetime) -> int:

@@ -97,6 +97,11 @@ class Search:
             found.sort(key=lambda issue: self._rank(issue, name, seen(issue)), reverse=down)
         return found
 
+    def fits(self, text: str, issue: Issue, now: datetime) -> bool:
+        """Tell whether an issue as it is now matches a query: what webhooks are filtered by."""
+        reader = jql.Reader(now, self.site.zone, "", lambda one, name: self._value(one, name, now))
+        return jql.read(text, reader).fits(issue)
+
     def _value(self, issue: Issue, name: str, seen: datetime) -> Any:
         site = self.site
         match name:

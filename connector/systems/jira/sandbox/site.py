@@ -40,8 +40,18 @@ CATEGORY: Final = {
 class Site:
     """The content of a sandbox."""
 
-    def __init__(self, *, cloud: bool, url: str, zone: str, projects: Iterable[str], people: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        *,
+        cloud: bool,
+        url: str,
+        zone: str,
+        projects: Iterable[str],
+        people: Mapping[str, str],
+        release: tuple[int, ...] = (10, 3, 24),
+    ) -> None:
         self.cloud, self.url, self.zone = cloud, url.rstrip("/"), ZoneInfo(zone)
+        self.release = release
         logins = dict.fromkeys([*people.values(), "bot", "ada", "grace"])
         self.users = {one.id: one for one in (user(login, cloud=cloud) for login in logins)}
         self.by_login = {one.login: one for one in self.users.values()}
