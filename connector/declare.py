@@ -1,7 +1,9 @@
 """Let one declaration give a schema, its checks, a JSON Schema for editors and reference docs.
 
 A declaration is a marshmallow schema whose fields carry ``metadata={"description": ...}``; what it
-loads is a frozen dataclass named by ``makes``.  Unknown keys are refused.
+loads is a frozen dataclass named by ``makes``.  Unknown keys are refused.  ``"chosen": (list, word)`` in the
+metadata (`chosen_from`) says that the value is best chosen from a list of the system (`connector.listed`), and
+which of a row's ``id``, ``name`` or ``key`` it is.
 """
 
 from __future__ import annotations
@@ -233,6 +235,12 @@ class OneOrMany(fields.Field[tuple[Any, ...]]):
         if wrong:
             raise ValidationError(wrong if isinstance(value, list) else wrong[0])
         return tuple(loaded)
+
+
+def chosen_from(one: fields.Field[Any]) -> tuple[str, str] | None:
+    """Return the list that a field's values are chosen from, and the word of a row that is meant; None without."""
+    found = one.metadata.get("chosen") or (one.inner.metadata.get("chosen") if isinstance(one, OneOrMany) else None)
+    return None if found is None else (found[0], found[1])
 
 
 def flattened(

@@ -302,8 +302,12 @@ class System:
     ``redelivers`` for how long the source may send the same webhook again: dedupe marks live as long.
     ``example`` {"connection", "source", "target"}: members as YAML gives them, for ``connector init``,
     the docs, and for reading a payload without a configuration.
+    ``ways`` title -> members of a connection, where there are several ways to make one (another product, another
+    kind of credential): ``connector init`` asks which, and then for exactly these members.  What a way says of a
+    closed vocabulary (``flavour: data-center``) is not asked for.
     ``needs`` {"read" or "write": scopes}, shown missing by ``check --live`` where the probe tells scopes;
-    ``a|b`` is satisfied by either.
+    ``a|b`` is satisfied by either.  What stands under "may" is of use and not needed; any other scope that a
+    credential has is told as more than it should have.
     ``implied(body)`` -> the headers that a recorded body (parsed JSON) must have come with, so that a
     file can be read that was saved without them; empty where the body does not tell.
     ``conditional`` True where a read with ``If-None-Match`` may be answered 304 and then costs no quota.
@@ -350,3 +354,4 @@ class System:
     implied: Callable[[Any], Mapping[str, str]] | None = None
     features: Mapping[str, str] = field(default_factory=dict)
     example: Mapping[str, Any] = field(default_factory=dict)
+    ways: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 import pytest
 from marshmallow import ValidationError
 
+from connector.declare import chosen_from
 from connector.errors import (
     ConnectorError,
     Forbidden,
@@ -160,6 +161,18 @@ class SystemContract:
     def test_no_secret_is_in_the_repr_of_settings(self, here: Bench) -> None:
         text = repr(here.site.settings) + repr(here.system)
         assert not [value for value in self.secrets.values() if value in text]
+
+    def test_every_way_to_make_a_connection_loads(self) -> None:
+        for title, members in self.system.ways.items():
+            assert self.system.connection().load(dict(members)), title
+
+    def test_what_is_chosen_from_a_list_has_such_a_list(self) -> None:
+        for schema in (self.system.source, self.system.target_schema):
+            for name, one in schema().fields.items() if schema else ():
+                if (found := chosen_from(one)) is not None:
+                    kind, word = found
+                    assert kind in self.system.lists, name
+                    assert word in {"id", "name", "key"}
 
     # --- inbound ------------------------------------------------------------------------------------
     def test_the_kinds_seen_are_the_kinds_declared(self, lived: tuple[Bench, list[Hook]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -67,10 +67,15 @@ def ask(config: Config) -> Iterator[Finding]:
             deaf.add(connection.name)
     for connector in config.connectors.values():
         # Why a connection cannot be asked is said once, above.
-        if connector.source.connection not in deaf:
-            yield from _source(desk, config, connector)
-        if connector.target.connection not in deaf:
-            yield from _fields(desk, config, connector)
+        yield from ends(desk, config, connector, deaf=deaf)
+
+
+def ends(desk: Desk, config: Config, connector: Connector, *, deaf: Collection[str] = ()) -> Iterator[Finding]:
+    """Ask a connector's source for its latest and its target for its fields; connections in ``deaf`` are left out."""
+    if connector.source.connection not in deaf:
+        yield from _source(desk, config, connector)
+    if connector.target.connection not in deaf:
+        yield from _fields(desk, config, connector)
 
 
 def probe(desk: Desk, config: Config, connection: Connection) -> Iterator[Finding]:
@@ -115,8 +120,13 @@ def _scopes(config: Config, connection: Connection, who: Who) -> Iterator[Findin
         "read": any(one.source.connection == connection.name for one in connectors),
         "write": any(one.target.connection == connection.name for one in connectors),
     }
-    for use, wanted in SYSTEMS[connection.system].needs.items():
-        for scope in wanted if uses[use] and who.scopes else ():
+    needs = SYSTEMS[connection.system].needs if who.scopes else {}
+    known = {one for scopes in needs.values() for scope in scopes for one in scope.split("|")}
+    if needs and (more := sorted(set(who.scopes) - known)):
+        told = f"the credential may do more than is needed: {', '.join(more)}; one with fewer scopes is safer"
+        yield Finding("warning", f"connection {connection.name}", told)
+    for use, wanted in needs.items():
+        for scope in wanted if uses.get(use) else ():
             if not set(scope.split("|")) & set(who.scopes):
                 yield Finding(
                     "problem",

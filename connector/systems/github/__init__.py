@@ -75,7 +75,11 @@ SYSTEM: Final = System(
     redelivers=timedelta(days=7),
     conditional=True,
     # Classic tokens tell their scopes; fine-grained ones do not.
-    needs={"read": ("repo|public_repo",), "write": ("repo|public_repo",)},
+    needs={
+        "read": ("repo|public_repo",),
+        "write": ("repo|public_repo",),
+        "may": ("read:repo_hook|write:repo_hook|admin:repo_hook", "read:org", "read:user|user:email"),
+    },
     implied=recorded.implied,
     webhooks=webhooks.WEBHOOKS,
     features={
@@ -87,5 +91,13 @@ SYSTEM: Final = System(
         "connection": {"auth": {"token": "env:GITHUB_TOKEN"}, "webhook": {"secret": "env:GITHUB_WEBHOOK_SECRET"}},
         "source": {"repositories": ["acme/web", "acme/api"]},
         "target": {"repository": "acme/web"},
+    },
+    ways={
+        "github.com": {"auth": {"token": "env:GITHUB_TOKEN"}, "webhook": {"secret": "env:GITHUB_WEBHOOK_SECRET"}},
+        "GitHub Enterprise Server": {
+            "url": "https://github.acme.example/api/v3",
+            "auth": {"token": "env:GITHUB_TOKEN"},
+            "webhook": {"secret": "env:GITHUB_WEBHOOK_SECRET"},
+        },
     },
 )

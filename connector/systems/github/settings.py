@@ -85,6 +85,7 @@ class Repository(Word):
     """The ``owner/name`` of a repository."""
 
     def __init__(self, **kwargs: Any) -> None:
+        kwargs["metadata"] = {**kwargs.get("metadata", {}), "chosen": ("repositories", "name")}
         super().__init__(
             validate=validate.Regexp(re.compile(rf"{REPOSITORY.pattern}\Z"), error="must look like owner/name"),
             **kwargs,
@@ -148,7 +149,10 @@ class SourceSchema(Declaration):
     """``from:`` on a GitHub connection."""
 
     makes = Source
-    repositories = OneOrMany(Repository(), metadata={"description": "The repositories to follow, owner/name."})
+    repositories = OneOrMany(
+        Repository(),
+        metadata={"description": "The repositories to follow, owner/name."},
+    )
     repository = Repository(metadata={"description": "The same for one repository."})
 
     @validates_schema
@@ -166,4 +170,7 @@ class TargetSchema(Declaration):
     """``to:`` on a GitHub connection."""
 
     makes = Target
-    repository = Repository(required=True, metadata={"description": "Where issues are created, owner/name."})
+    repository = Repository(
+        required=True,
+        metadata={"description": "Where issues are created, owner/name."},
+    )

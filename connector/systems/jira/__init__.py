@@ -98,4 +98,23 @@ SYSTEM: Final = System(
         "source": {"project": "WEB"},
         "target": {"project": "WEB"},
     },
+    ways={
+        "Jira Cloud, with an API token": {
+            "url": "https://acme.atlassian.net",
+            "auth": {"email": "bot@acme.example", "token": "env:JIRA_TOKEN"},
+            "webhook": {"secret": "env:JIRA_WEBHOOK_SECRET"},
+        },
+        "Jira Data Center, with a personal access token": {
+            "flavour": "data-center",
+            "url": "https://jira.acme.example",
+            "auth": {"token": "env:JIRA_TOKEN"},
+            "webhook": {"secret": "env:JIRA_WEBHOOK_SECRET"},
+        },
+        "Jira Data Center, with user and password": {
+            "flavour": "data-center",
+            "url": "https://jira.acme.example",
+            "auth": {"user": "bot", "password": "env:JIRA_PASSWORD"},
+            "webhook": {"secret": "env:JIRA_WEBHOOK_SECRET"},
+        },
+    },
 )

@@ -204,6 +204,7 @@ class ConnectionSchema(Declaration):
 
 
 def _project_field(**kw: Any) -> Word:
+    kw["metadata"] = {**kw.get("metadata", {}), "chosen": ("projects", "key")}
     return Word(validate=validate.Regexp(_PROJECT, error="must be a project key such as WEB"), **kw)
 
 
@@ -231,7 +232,9 @@ class TargetSchema(Declaration):
 
     makes = JiraTarget
     project = _project_field(required=True, metadata={"description": "The key of the project."})
-    type = Word(metadata={"description": "The issue type of what is created (default Task)."})
+    type = Word(
+        metadata={"description": "The issue type of what is created (default Task).", "chosen": ("types", "name")}
+    )
     internal_comments = fields.Boolean(
         truthy={True},
         falsy={False},

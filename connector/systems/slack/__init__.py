@@ -9,6 +9,11 @@ from connector.event import Kind
 from connector.system import System, Target
 from connector.systems.slack import api, deliver, lists, poll, read, recall, receive, settings, webhooks
 
+_MAY: Final = (
+    *("channels:read", "groups:read", "users:read", "users:read.email"),
+    *("im:history", "mpim:history", "chat:write.public"),
+)
+
 SYSTEM: Final = System(
     name="slack",
     title="Slack",
@@ -43,7 +48,7 @@ SYSTEM: Final = System(
     blind_spots=poll.BLIND_SPOTS,
     # Three repeats within six minutes; an hour leaves room for a Slack that runs late.
     redelivers=timedelta(hours=1),
-    needs={"read": ("channels:history|groups:history",), "write": ("chat:write",)},
+    needs={"read": ("channels:history|groups:history",), "write": ("chat:write",), "may": _MAY},
     features={
         "forms": "slash commands and interactions are accepted and ignored",
         "messages": "one thread for each entity, kept up to date in place",

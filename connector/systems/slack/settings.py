@@ -167,7 +167,7 @@ class SourceSchema(Declaration):
             )
         ),
         required=True,
-        metadata={"description": "The ids of the channels to follow."},
+        metadata={"description": "The ids of the channels to follow.", "chosen": ("channels", "id")},
     )
     bots = fields.Boolean(
         truthy={True}, falsy={False}, metadata={"description": "Follow what apps post, too (default false)."}
@@ -186,7 +186,10 @@ class TargetSchema(Declaration):
     channel = Word(
         required=True,
         validate=validate.Regexp(_CHANNEL, error="must be a channel id such as C012AB3CD, or a name such as #alerts"),
-        metadata={"description": "Where threads are started: an id, or a #name (needs channels:read)."},
+        metadata={
+            "description": "Where threads are started: an id, or a #name (needs channels:read).",
+            "chosen": ("channels", "id"),
+        },
     )
     unfurl = fields.Boolean(
         truthy={True}, falsy={False}, metadata={"description": "Let Slack show previews of links (default false)."}
