@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from connector.config import Config, Connector
+from connector.config import Config, Connector, Mode
 from connector.event import Event, Kind
 from connector.mapping import Tools
 from connector.planning import filtered
@@ -51,6 +51,8 @@ def _route(connector: Connector, system: System, event: Event, tools: Tools) -> 
     if event.partial:
         return Route(connector)  # its values are not to be believed yet: planning decides
     if reason := filtered(connector, event, tools):
+        if connector.mode is Mode.SHADOW:
+            return Route(connector)  # planning comes to the same, and it is counted which filter took it
         return Route(connector, reason if not connector.creates else "", follows=connector.creates)
     return Route(connector)
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import orjson
 
-from connector.config import Config, Connector
+from connector.config import Config, Connector, Mode
 from connector.errors import ConnectorError
 from connector.event import Event
 from workers.desk import Desk
@@ -88,7 +88,7 @@ class Failure:
                     self._later(counted, wait_before(attempts + 1, desk.jitter(), desk.backoff))
             case Step.BURY:
                 self._bury(counted)
-                self.book.hold = desk.holding.of(error, self.kind)
+                self.book.hold = desk.holding.of(error, self.kind) if self.book.bury else {}
         log.log(
             # Our own budget running dry is the normal way to keep a limit, not news.
             logging.DEBUG if error.status is None and outcome.step is Step.CLOSE else logging.INFO,
@@ -134,6 +134,12 @@ class Failure:
 
     def _bury(self, fields: dict[str, str]) -> None:
         told = self.letters[:-1]
+        if self.connector.mode is Mode.SHADOW:
+            # Nothing needs a person yet, and what was seen in shadow is not delivered later: it is told by the report.
+            why = f"shadow: would be refused: {fields['error']} ({fields['cause']})"[:300]
+            self.book.settle += [(letter.id, "skipped", f"merged into {self.letter.id}") for letter in told]
+            self.book.settle.append((self.letter.id, "skipped", why))
+            return
         if self.each:
             self.book.bury += [(letter.id, dict(fields)) for letter in told]
         else:

@@ -10,7 +10,7 @@ from typing import Final
 
 import orjson
 
-from connector.config import Config, Connector
+from connector.config import Config, Connector, Mode
 from connector.errors import ConnectorError, Rejected, Retryable, Stale, Unauthorized
 from connector.event import Event, Kind
 from connector.link import Link
@@ -24,6 +24,7 @@ from workers.failure import Failure
 from workers.holding import FORMAT_GATE, kind_of
 from workers.outcome import Step, outcome_of
 from workers.overtaken import look_again
+from workers.shadowing import Seen, count, refusal, seen
 from workers.stores.deliveries import Deliveries
 from workers.stores.records import Box, Letter, Settlement, UnknownFormat
 from workers.stores.scripts import StoreError
@@ -50,6 +51,8 @@ class Work:
         self.calls = Calls(desk.site)
         self.attempt: Attempt | None = None
         self.result: Result | None = None
+        self.seen: Seen | None = None
+        """What shadow mode saw."""
         self._create: Change | None = None
         self._ended: _Ended | None = None
 
@@ -169,6 +172,8 @@ class Work:
         else:
             attempt.go_on()
         self.result = attempt.deliver()
+        if self.connector.mode is Mode.SHADOW:
+            self.seen = seen(attempt, self.result)
         for letter in self.letters:
             reason = self.result.reason[:300] if letter is self.letter else f"merged into {self.letter.id}"
             self.book.settle.append((letter.id, self.result.outcome, reason))
@@ -212,6 +217,8 @@ class Work:
             lane=self.box.lane,
             book=self.book,
         )
+        if self.connector.mode is Mode.SHADOW:
+            self.seen = refusal(event, error)
         return self.book, failure.of(error, event, bug=bug)
 
     def _kind(self, event: Event) -> str:
@@ -238,6 +245,9 @@ class Work:
             for delivery, fields in what.bury:
                 self.desk.buried(self.connector, delivery, {**fields, "key": keys.get(delivery, "")})
         self._tell_gate(what)
+        if self.connector.mode is Mode.SHADOW and self.batch is not None:
+            lane, now, config = self.box.lane, self.desk.now_ms(), self.config.hash
+            count(self.store, what, self.seen, self.letter, lane=lane, now=now, config=config)
 
     def _tell_gate(self, what: Settlement) -> None:
         about: dict[str, str] = what.hold.get("about", {}) if what.held else {}

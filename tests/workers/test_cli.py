@@ -44,6 +44,7 @@ NEED_SERVERS = [
     ("dead", "bury", "web-bugs", "--gate", "cause:1", "--reason", "why"),
     ("pause", "web-bugs"),
     ("resume", "web-bugs"),
+    ("shadow", "report", "web-bugs"),
     ("sync", "web-bugs", "--since", "2026-01-01"),
 ]
 
@@ -99,6 +100,9 @@ def test_exit_codes_are_documented() -> None:
         (("preview", "zzz", "acme/web#1"), "there are: web-bugs"),
         (("preview", "web-bugs", "missing.json"), "there is no file missing.json"),
         (("check", "nowhere"), "there is no nowhere"),
+        (("shadow", "report", "web-bugs", "--since", "yesterday"), "must be a time span"),
+        (("shadow", "report", "web-bugs", "--since", "90d"), "must lie between 1m and 14d"),
+        (("shadow", "report", "web-bugs", "--markdown", "--json"), "either --markdown or --json"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

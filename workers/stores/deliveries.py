@@ -21,6 +21,7 @@ from workers.stores.marks import Marks
 from workers.stores.mending import Mending
 from workers.stores.records import Bell, Box, Claim, Intent, Letter, Settlement, UnknownFormat, bells_of, unpack_link
 from workers.stores.scripts import Command, NoScriptError, run, run_all, run_beside
+from workers.stores.shadows import Shadows
 from workers.stores.views import Views
 
 _numbers: Final = count(1)
@@ -101,7 +102,7 @@ class Fresh:
     """A poll brings it, and its webhook should too; see `Deliveries.count_missed`."""
 
 
-class Deliveries(Losses, Mending, Views):
+class Deliveries(Losses, Mending, Shadows, Views):
     """The books of one connector."""
 
     def __init__(

@@ -73,6 +73,12 @@ name                  type    holds                                             
 ``cursor``            hash    where a poll resumes (JSON): ``poll``; ``owed`` from when on  for ever
                               to read again, ``again`` how far that has come;
                               ``recall``, ``retrace`` of a rebuild
+``shadow:<hour>``     hash    what shadow mode saw in that hour since 1970: ``events``,   15 d
+                              ``would:<action>``, ``field:<verdict>:<field>``,
+                              ``refused:<error>:<cause>``, ``lag:<n>``...
+``shadows``           list    the last things shadow mode saw (JSON), without values      15 d, 100 rows
+``shadowed``          hash    source entity -> digests (JSON) of what its target would    15 d, 5,000 items
+                              hold; ``shadowedat`` when that was, in ms
 ``settled``           stream  the last settled deliveries, for people                      about 10,000 rows
 ``audit``             stream  the tail of the audit                                        about 20,000 rows
 ====================  ======  ==========================================================  ==================
