@@ -138,7 +138,7 @@ process, app = _application()
 def deliver(connector: str, token: str) -> None:
     """Look into a connector: run one turn."""
     wiring = process.wiring
-    known = wiring.config.connectors.get(connector)
+    known = wiring.config.called(connector)
     if known is None:
         return
     if not wiring.threads.enter(known, token):
@@ -147,9 +147,9 @@ def deliver(connector: str, token: str) -> None:
     number = threading.get_ident()
     _turns[number] = time.monotonic()
     try:
-        with about(connector=connector, config=process.source.current.hash):
+        with about(connector=known.name, config=process.source.current.hash):
             wiring.look_first()
-            done = run_turn(wiring.desk(), connector, token)
+            done = run_turn(wiring.desk(), known.name, token)
             log.debug("turn: %s", done)
     except StoreError as error:
         # The slot expires and the scanner rings again: nothing is lost by giving up here.
@@ -163,7 +163,7 @@ def deliver(connector: str, token: str) -> None:
 def poll_source(connector: str) -> None:
     """Poll a connector's source from its cursor."""
     wiring = process.wiring
-    one = wiring.config.connectors.get(connector)
+    one = wiring.config.called(connector)
     if one is None:
         return
     if not wiring.threads.enter(one):
@@ -259,6 +259,7 @@ class Hands(bootsteps.StartStopStep):
         except StoreError as error:
             # It may be restarting just now: a worker that ended over it would only have to be started again.
             log.warning("the store does not answer, it cannot be judged: %s", error)
+        process.serve_as("work")
         self.follower = Follower(parent)
         # Its own turn, one call, and what a stuck turn is given beside: a child that lives longer hangs.
         limit = SHIFT + settings.turn.total_seconds() + settings.call.total_seconds() + STUCK

@@ -24,6 +24,7 @@ from connector.loading import Speaks, load, resolved
 from connector.ports import Secret, SecretRef
 from connector.registry import SYSTEMS
 from connector.transforms import TRANSFORMS
+from workers.bundle import Bundle
 
 log = logging.getLogger("connector.files")
 
@@ -70,6 +71,10 @@ class Folder:
         for warning in config.warnings:
             log.warning("%s", warning)
         return config
+
+    def bundle(self) -> Bundle:
+        """Return its documents as they are published; raises `ConfigError` where they cannot be read."""
+        return Bundle.of(load_folder(self.path, self.only), self._variables, ready_made())
 
     def resolved(self, connector: str) -> dict[str, Any]:
         """Return a connector with its template merged in; raises `ConfigError` where there is none."""

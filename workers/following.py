@@ -39,7 +39,9 @@ class Queues:
             return
         before, now = self._known.connectors.keys(), current.connectors.keys()
         self._known = current
-        added, gone = sorted(now - before), sorted(before - now)
+        # A doorbell may just be in the queue of a former name, and those that ring may still know only that.
+        former = {name for one in current.connectors.values() for name in one.formerly}
+        added, gone = sorted(now - before), sorted(before - now - former)
         if self._all and (added or gone):
             consumer = self._consumer()
             consumer.call_soon(self._take_up, consumer, added, gone)

@@ -66,6 +66,9 @@ class Inbox:
         declined = []
         for event in events:
             body: bytes | None = None
+            if event.entity.connection not in config.connections:
+                declined.append((event.id, "", "its connection was just removed"))
+                continue
             system = self.systems[config.connections[event.entity.connection].system]
             life = int(system.redelivers.total_seconds() * 1000)
             for route in routes(config, self.systems, event, self.tools):

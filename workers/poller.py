@@ -42,7 +42,7 @@ class Polled:
 def due(desk: Desk, connector: Connector) -> bool:
     """Tell whether it is time to poll a connector, and claim it if so."""
     system = desk.system_of(desk.config(), connector.source.connection)
-    if system.poll is None or connector.poll_every <= timedelta(0):
+    if system.poll is None or connector.poll_every <= timedelta(0) or connector.name in desk.config().draining:
         return False
     return desk.deliveries(connector).claim_poll(int(connector.poll_every.total_seconds() * 1000))
 
@@ -54,7 +54,8 @@ def poll(desk: Desk, inbox: Inbox, connector: Connector) -> Polled:
     system = desk.system_of(config, name)
     books = desk.deliveries(connector)
     state = desk.connections.state(name)
-    if system.poll is None or state.closed_until > desk.now_ms():
+    # What is being removed takes nothing new; its cursor stays, in case it is to stay itself.
+    if system.poll is None or state.closed_until > desk.now_ms() or connector.name in config.draining:
         return Polled()
     ask = system.poll
 

@@ -17,7 +17,8 @@ from workers.embedded import running
 from workers.env_file import filled
 from workers.files import Folder, Secrets
 from workers.logs import revealing
-from workers.settings import Settings
+from workers.publishing import Followed, followed
+from workers.settings import ConfigSource, Settings
 from workers.stores.scripts import StoreError
 from workers.tools import tools
 from workers.wiring import Wiring
@@ -40,6 +41,8 @@ class Process:
     reveal: Reveal
     forget: Callable[[], None] = lambda: None
     doorbell: Doorbell | None = None
+    followed: Followed | None = None
+    """What is published, where this process follows that; None where it follows files."""
     _wiring: Wiring | None = field(default=None)
 
     @property
@@ -79,6 +82,12 @@ class Process:
         )
         return self._wiring
 
+    def serve_as(self, role: str) -> None:
+        """Say what this process is (``work``, ``receive``...), so that people see who follows which version."""
+        if self.followed is not None:
+            self.followed.role = role
+            self.source.follow()
+
     def close(self) -> None:
         """Publish what is still to be rung, and hand over what was used since the last time."""
         if self.attached and self.wiring.store_answered():
@@ -88,6 +97,8 @@ class Process:
                 log.warning("what was used last is not counted: %s", error)
         if self.doorbell is not None:
             self.doorbell.close()
+        if self.followed is not None:
+            self.followed.leave()
 
 
 def servers(settings: Settings) -> tuple[str, str]:
@@ -124,19 +135,23 @@ def offline_process() -> Process:
 
 
 def check(settings: Settings) -> None:
-    """Raise `ConfigError` where the configuration in force would be refused."""
-    _folder(settings).read()
+    """Raise `ConfigError` where the files that processes are to follow would be refused."""
+    if settings.config_source is ConfigSource.FOLDER:
+        _folder(settings).read()
 
 
 def _process(settings: Settings, broker: str, store: str) -> Process:
     folder, secrets = _folder(settings), Secrets(os.environ, refill=lambda: filled(os.environ))
+    # Who runs no servers only looks, and can but look at files.
+    seen = followed(store) if store and settings.config_source is ConfigSource.STORE else None
     return Process(
         settings=settings,
         broker_url=broker,
         store_url=store,
-        source=Source(folder.read, folder.stamp),
+        source=seen.source() if seen is not None else Source(folder.read, folder.stamp),
         reveal=revealing(secrets),
         forget=secrets.forget,
+        followed=seen,
     )
 
 

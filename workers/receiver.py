@@ -195,7 +195,12 @@ class Receiver(Collector):
         text = name.decode("ascii", "replace")
         if not NAME.fullmatch(text):
             raise _Answer("unknown", Reply.of(404, close=True, error="not found"))
-        return self.resolve(text) or NO_DOOR
+        try:
+            return self.resolve(text) or NO_DOOR
+        except Unavailable as error:
+            # Whose it is cannot be told yet: its source must not be told that nobody wants it.
+            self._outage.failed(error)
+            raise self._busy("unavailable", error.retry_after) from None
 
     def _acceptable(self, door: Door, method: str, headers: Mapping[str, str], peer: str) -> tuple[bool, int]:
         """Check all that is known before the body; returns whether it is a form, and its declared length (-1: none)."""

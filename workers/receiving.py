@@ -11,7 +11,9 @@ from prometheus_client import REGISTRY
 
 from workers.doors import Door
 from workers.hall import Hall
+from workers.inbox import Unavailable
 from workers.listener import server
+from workers.publishing import NOTHING
 from workers.receiver import Limits, create_app
 from workers.stores.client import open_async_store
 from workers.stores.durability import FULL, used
@@ -33,12 +35,15 @@ async def _serve(process: Process, host: str, port: int) -> None:
     hall = Hall(process.wiring.inbox(), open_async_store(process.store_url), full=lambda: watch.full)
 
     def door(name: str) -> Door | None:
+        if process.source.current is NOTHING:
+            raise Unavailable("no configuration is published yet")
         connection = process.source.current.connections.get(name)
         if connection is None or getattr(connection.settings, "webhook", None) is None:
             return None
         return Door(name, process.wiring.systems[connection.system], connection.settings, process.reveal)
 
     app = create_app(hall, door, limits=Limits(proxies=process.settings.receiver_proxies), registry=REGISTRY)
+    process.serve_as("receive")
     watch.start()
     try:
         await server(app, host=host, port=port).serve()

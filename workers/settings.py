@@ -40,6 +40,13 @@ SOURCE: Final = "environment"
 _VARIABLE: Final = "variable"
 
 
+class ConfigSource(StrEnum):
+    """Where processes find the configuration that they follow."""
+
+    FOLDER = "folder"
+    STORE = "store"
+
+
 class LogFormat(StrEnum):
     """How log lines are written: for machines or for a terminal."""
 
@@ -93,6 +100,12 @@ class Settings:
         ".",
         "Folder with connections/ and connectors/, relative to CONNECTOR_HOME.",
         Path,
+    )
+    config_source: ConfigSource = _variable(
+        "CONNECTOR_CONFIG_SOURCE",
+        "folder",
+        "folder: processes follow the files of CONNECTOR_CONFIG; store: they follow what `connector apply` publishes.",
+        word(of=ConfigSource),
     )
     sentry_dsn: Secret | None = _variable("SENTRY_DSN", "", "Sentry project; empty reports nothing.", dsn, secret=True)
     log_level: LogLevel = _variable("LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR.", word(of=LogLevel))

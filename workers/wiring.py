@@ -246,8 +246,11 @@ class Wiring:
         )
 
     def _line(self, name: str) -> _Line:
-        connection = self.config.connections[name]
         kept = self._lines.get(name)
+        # An attempt that began before its connection went from the configuration may end with it.
+        connection = self.config.connections.get(name) or (kept.connection if kept is not None else None)
+        if connection is None:
+            raise KeyError(name)
         if kept is not None and kept.connection == connection:
             return kept
         with self._lock:

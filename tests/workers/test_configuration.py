@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import time
+from dataclasses import replace
 
 import pytest
 
 from connector.config import Config
 from connector.errors import ConfigError, Problem
-from workers.configuration import Source
+from workers.configuration import Following, Source
+from workers.stores.scripts import StoreError
 
 
 class Files:
@@ -19,12 +22,19 @@ class Files:
         self.saved = 1
         self.reads = self.stamps = 0
         self.ticks = 0.0
+        self.away = False
+        self.told: list[str] = []
 
     def read(self) -> Config:
         self.reads += 1
+        self.answer()
         if self.version is None:
             raise ConfigError((Problem("connectors/x.yaml", 3, "mapping", "is wrong"),))
         return Config("test", {}, {}, hash=f"h{self.version}")
+
+    def answer(self) -> None:
+        if self.away:
+            raise StoreError("nobody answers")
 
     def stamp(self) -> object:
         self.stamps += 1
@@ -34,7 +44,9 @@ class Files:
         self.version, self.saved = version, self.saved + 1
 
     def source(self) -> Source:
-        return Source(self.read, self.stamp, every=1.0, ticks=lambda: self.ticks)
+        return Source(
+            self.read, self.stamp, every=1.0, ticks=lambda: self.ticks, told=lambda one: self.told.append(one.hash)
+        )
 
     def later(self, seconds: float = 1.0) -> None:
         self.ticks += seconds
@@ -108,3 +120,60 @@ def test_a_configuration_that_is_bad_from_the_start_does_not_start() -> None:
     files.version = None
     with pytest.raises(ConfigError):
         files.source()
+
+
+def test_while_the_store_is_away_what_is_in_force_stays(caplog: pytest.LogCaptureFixture) -> None:
+    files = Files()
+    source = files.source()
+    files.save(2)
+    files.away = True
+    for _ in range(3):
+        files.later()
+        assert source.follow().hash == "h1"
+    assert caplog.text.count("h1 stays in force") == 1
+    files.away = False
+    files.later()
+    # The change of meanwhile was not taken for seen.
+    assert source.follow().hash == "h2"
+
+
+def test_after_each_look_it_is_told_what_is_in_force() -> None:
+    files = Files()
+    source = files.source()
+    files.later()
+    source.follow()
+    source.follow()
+    files.save(None)
+    files.later()
+    source.follow()
+    files.save(2)
+    files.later()
+    source.follow()
+    assert files.told == ["h1", "h1", "h2"]
+
+
+def test_a_connector_that_drains_is_another_configuration_of_the_same_hash() -> None:
+    files = Files()
+    source = files.source()
+    plain = source.current
+    source._read = lambda: replace(plain, draining=frozenset({"bugs"}))
+    files.save(1)
+    files.later()
+    assert source.follow().draining == {"bugs"}
+
+
+def test_a_thread_follows_where_nobody_else_does() -> None:
+    files = Files()
+    source = Source(files.read, files.stamp, every=0.0)
+    following = Following(source)
+    files.save(2)
+    following.start()
+    try:
+        until = time.monotonic() + 10
+        while source.current.hash != "h2" and time.monotonic() < until:
+            time.sleep(0.02)
+        assert source.current.hash == "h2"
+    finally:
+        following.over.set()
+    following.join(10)
+    assert not following.is_alive()

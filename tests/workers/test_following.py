@@ -113,3 +113,13 @@ def test_a_worker_of_some_connectors_stays_with_them() -> None:
     consumer.run()
     assert not consumer.served
     assert served_next(app) == {"one"}
+
+
+def test_the_queue_of_a_former_name_is_served_on() -> None:
+    """A doorbell may just be in it, and a process that has not followed yet still rings there."""
+    app, consumer, queues = worker("one", "two")
+    consumer.served = {"connector.one", "connector.two"}
+    queues.follow(Config("test", {}, {"uno": bugs(name="uno", uid="one", formerly=("one",))}, hash="renamed"))
+    consumer.run()
+    assert consumer.served == {"connector.one", "connector.uno"}
+    assert served_next(app) == {"one", "uno"}

@@ -429,6 +429,17 @@ def test_a_store_that_refuses_is_never_a_success() -> None:
     assert desk.app.counts["demo", "unavailable"] == 1
 
 
+def test_before_a_configuration_is_known_no_source_is_told_that_nobody_wants_it() -> None:
+    desk = Desk()
+
+    def unknown(_name: str) -> Door | None:
+        raise Unavailable("nothing is published yet")
+
+    desk.app.resolve = unknown
+    reply = desk.send()
+    assert (reply.status, "retry-after" in reply.headers) == (503, True)
+
+
 def test_a_store_that_hangs_is_given_up_in_time() -> None:
     desk = Desk(limits=Limits(store=timedelta(milliseconds=50)))
     desk.inbox.hangs = True

@@ -21,6 +21,7 @@ from workers.cli.output import UNREACHABLE, USAGE, console, fail
 from workers.stores.scripts import StoreError
 
 if TYPE_CHECKING:
+    from workers.process import Process
     from workers.settings import Settings
     from workers.supervisor import Child
 
@@ -251,6 +252,7 @@ def schedule() -> None:
 
     start_logs(process.settings)
     _answer_health(process.settings)
+    _follow(process, "schedule")
     Path(app.conf.beat_schedule_filename).parent.mkdir(parents=True, exist_ok=True)
     app.Beat(loglevel=process.settings.log_level.value).run()
 
@@ -273,6 +275,7 @@ def flower() -> None:
     if why := cannot_listen(settings.flower_address, settings.flower_port):
         fail(f"FLOWER_PORT: {why}; stop what holds it, or set another")
     _answer_health(settings)
+    _follow(process, "flower")
     install(process, settings.flower_roles, poll_now)
     app.start(
         [
@@ -285,6 +288,15 @@ def flower() -> None:
             "--read-only=True",
         ]
     )
+
+
+def _follow(process: Process, role: str) -> None:
+    """Follow what is published, in a process that otherwise asks for the configuration only now and then."""
+    from workers.configuration import Following
+
+    process.serve_as(role)
+    if process.source.remote:
+        Following(process.source).start()
 
 
 def _answer_health(settings: Settings) -> None:

@@ -88,7 +88,8 @@ class Face(BaseHandler):  # type: ignore[misc]  # Flower has no types
 
     def prepare(self) -> None:
         """Let nobody in who is not known, or who may see nothing; look whether the configuration has changed."""
-        self.parts.process.source.follow()
+        if not self.parts.process.source.remote:
+            self.parts.process.source.follow()
         if not self.current_user:
             self.refuse_stranger()
         self.person: Person = person(self.parts.rules, self.current_user)
@@ -120,7 +121,7 @@ class Face(BaseHandler):  # type: ignore[misc]  # Flower has no types
 
     def connector_named(self, name: str, role: Role = Role.VIEWER) -> Connector:
         """Return a connector; 404 where there is none that may be seen, 403 where it may only be seen."""
-        found = self.config.connectors.get(name)
+        found = self.config.called(name)
         if found is None or not self.person.may(Role.VIEWER, found):
             raise tornado.web.HTTPError(404, f"there is no connector {name}")
         if not self.person.may(role, found):

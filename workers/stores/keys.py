@@ -1,8 +1,9 @@
 """Build every key there is, and say what stands under it.
 
 One connector is one hash tag, ``jc:{uid}:``, because every transition of a delivery is one script;
-one connection is another, ``jc:{@name}:``.  A connector's name cannot hold ``@``, so the two never
-meet.  Scripts get the tag as their only ``KEYS`` and build names from it: no script touches two tags.
+one connection is another, ``jc:{@name}:``; what is published of the configuration is ``jc:{=}:``.  A
+connector's name cannot hold ``@`` or ``=``, so they never meet.  Scripts get the tag as their only
+``KEYS`` and build names from it: no script touches two tags.
 
 Per connector (``jc:{uid}:`` + name)
 
@@ -103,6 +104,15 @@ Per connection (``jc:{@name}:`` + name)
 ``unread``            hash    id -> raw payloads that we could not read                    30 d, about 1,000
 ``calls``             hash    number of API calls by endpoint class                        for ever
 ====================  ======  ==========================================================  ==================
+
+Per store (``jc:{=}:`` + name): the published configuration
+
+====================  ======  ==========================================================  ==================
+``now``               string  the version in force: number, ms, hash, story (JSON)         for ever
+``versions``          list    the last versions, newest first, each as ``now``             the last 50
+``documents``         hash    hash of a version -> its packed documents                    as ``versions``
+``followers``         hash    name of a process -> JSON: what it follows, what it refuses  1 h after its end
+====================  ======  ==========================================================  ==================
 """
 
 from __future__ import annotations
@@ -127,6 +137,10 @@ def connector_tag(uid: str) -> str:
 def connection_tag(name: str) -> str:
     """Return the prefix of all keys of a connection."""
     return f"jc:{{@{name}}}:"
+
+
+CONFIGURATION_TAG: Final = "jc:{=}:"
+"""The prefix of all keys of the published configuration."""
 
 
 def tag_of(key: str) -> str:

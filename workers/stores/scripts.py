@@ -25,6 +25,9 @@ _MOVE_LETTERS: Final = frozenset(
 )
 """Scripts by which letters leave, die or come back: every function of a library costs each call a little."""
 
+_ALONE: Final = frozenset({"publish"})
+"""Scripts about no connector and no connection."""
+
 _CONNECTION: Final = frozenset({"take_tokens", "lower_tokens", "fail", "succeed", "close_connection"})
 
 
@@ -41,7 +44,9 @@ def text_of(name: str) -> str:
     """Return a script with the libraries it is written on."""
     folder = files("workers.stores") / "lua"
     libraries: tuple[str, ...] = ("lib", "epoch")
-    if name in _CONNECTION:
+    if name in _ALONE:
+        libraries = ()
+    elif name in _CONNECTION:
         libraries = ("connection",)
     elif name in _MOVE_LETTERS:
         libraries = ("lib", "gates", "letters", "epoch")
