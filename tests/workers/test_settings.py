@@ -64,6 +64,7 @@ def test_every_field_is_read_from_its_variable() -> None:
         HEALTH_HOST="0.0.0.0",
         HEALTH_PORT="8788",
         WORKER_THREADS="4",
+        CONNECTOR_CONFIG_SOURCE="store",
         TURN_SECONDS="5",
         CALL_SECONDS="6",
         SLOT_SECONDS="7",
