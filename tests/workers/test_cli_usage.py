@@ -75,3 +75,25 @@ def test_what_is_not_understood_is_refused(options: tuple[str, ...], said: str, 
 def test_without_servers_it_says_so(terminal: Terminal) -> None:
     terminal.set(STORE_URL="", BROKER_URL="")
     terminal("usage", code=3)
+
+
+def test_capacity_says_what_is_needed_and_what_was_not_known(terminal: Terminal) -> None:
+    told = terminal("capacity", "--events-per-day", "1000").stdout
+    assert "1 worker process of 16 threads" in told
+    assert "first too little" in told
+    assert "too few events in the last 7 days" in told
+    assert "api-bugs, web-bugs" in told
+
+
+def test_capacity_ends_with_1_where_something_is_too_little(terminal: Terminal) -> None:
+    got = terminal.json("capacity", "--events-per-day", "100000000", code=1)
+    assert got["first"]["binds_at"] < 100_000_000
+    assert got["processes"] > 100
+    assert got["measured"] == {"api-bugs": 0, "web-bugs": 0}
+
+
+def test_capacity_refuses_what_makes_no_sense(terminal: Terminal) -> None:
+    terminal("capacity", code=2)
+    terminal("capacity", "--events-per-day", "0", code=2)
+    terminal("capacity", "--events-per-day", "10", "--peak-factor", "0.5", code=2)
+    assert "did you mean" in terminal("capacity", "--events-per-day", "10", "--connector", "web-bug", code=2).stderr

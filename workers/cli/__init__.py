@@ -12,7 +12,22 @@ from pathlib import Path
 
 import click
 
-from workers.cli import bench, demo, held, look, mend, payloads, rebuild, reference, run, setup, shadow, status, usage
+from workers.cli import (
+    bench,
+    capacity,
+    demo,
+    held,
+    look,
+    mend,
+    payloads,
+    rebuild,
+    reference,
+    run,
+    setup,
+    shadow,
+    status,
+    usage,
+)
 from workers.cli.output import Commands
 
 
@@ -31,6 +46,6 @@ def main(home: Path | None) -> None:
         os.environ["CONNECTOR_HOME"] = str(home)
 
 
-for group in (setup, run, payloads, shadow, status, look, mend, held, usage, rebuild, reference, demo, bench):
+for group in (setup, run, payloads, shadow, status, look, mend, held, usage, capacity, rebuild, reference, demo, bench):
     for command in group.COMMANDS:
         main.add_command(command)

@@ -73,11 +73,12 @@ def _budget(desk: Desk, config: Config, name: str, state: State) -> Budget:
             for endpoint, one in sorted(state.classes.items())
             if one.until > now
         },
-        limits=tuple(Remaining(_words(limit), left[bucket.name], bucket.burst) for limit, bucket in kept),
+        limits=tuple(Remaining(words(limit), left[bucket.name], bucket.burst) for limit, bucket in kept),
     )
 
 
-def _words(limit: Limit) -> str:
+def words(limit: Limit) -> str:
+    """Name a limit for people."""
     which = {"*": "all", "write": "writing"}.get(limit.endpoint, limit.endpoint)
     return f"{which}: {limit.amount} {limit.unit} in {_span(limit.per)}"
 

@@ -40,7 +40,12 @@ def weaknesses(client: Redis) -> list[str]:
 
 def used(client: Redis) -> float:
     """Return the share of its memory that a server uses; 0 where it has no limit."""
+    taken, most = room(client)
+    return taken / most if most else 0.0
+
+
+def room(client: Redis) -> tuple[int, int]:
+    """Return how many bytes a server uses, and may use (0: no limit)."""
     asked: Any = client
     memory = asked.info("memory")
-    most = int(memory.get("maxmemory", 0))
-    return float(memory["used_memory"]) / most if most else 0.0
+    return int(memory.get("used_memory", 0)), int(memory.get("maxmemory", 0))
