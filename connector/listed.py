@@ -69,10 +69,11 @@ class Listed:
     projects        ``key`` what a configuration names it by; ``type``, ``archived``
     types           ``subtask``
     fields          ``takes`` (`Takes`); ``type`` in the vendor's words; ``required``; ``options``, a list of
-                    {id, name} with ``below`` where levels follow; ``open`` True where an option that is not
-                    there is made on use; ``screens``, which of create and edit show it (empty: none of those
-                    looked at); ``aliases``, other words that a mapping may name it by
-    statuses        ``category`` (new, indeterminate, done), ``types`` that can be in it
+                    {id, name}, with ``below`` where levels follow and ``category`` where they are statuses;
+                    ``open`` True where an option that is not there is made on use; ``screens``, which of
+                    create and edit show it (empty: none of those looked at); ``aliases``, other words that
+                    a mapping may name it by
+    statuses        ``category`` (new, active, done), ``types`` that can be in it
     transitions     ``from`` (the name of a status, "" for any), ``to``, ``told_by`` (workflow, or an issue's key)
     users           ``login``, ``email`` where it may be seen, ``active``, ``bot``
     repositories    ``private``, ``archived``, ``writable``

@@ -17,6 +17,7 @@ from workers.cli import (
     capacity,
     demo,
     held,
+    listing,
     look,
     mend,
     payloads,
@@ -46,6 +47,22 @@ def main(home: Path | None) -> None:
         os.environ["CONNECTOR_HOME"] = str(home)
 
 
-for group in (setup, run, payloads, shadow, status, look, mend, held, usage, capacity, rebuild, reference, demo, bench):
+for group in (
+    setup,
+    listing,
+    run,
+    payloads,
+    shadow,
+    status,
+    look,
+    mend,
+    held,
+    usage,
+    capacity,
+    rebuild,
+    reference,
+    demo,
+    bench,
+):
     for command in group.COMMANDS:
         main.add_command(command)

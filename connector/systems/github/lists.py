@@ -16,6 +16,7 @@ from connector.systems.github.api import PER_PAGE, get, pages
 from connector.systems.github.fields import NAMES, REASONS
 from connector.systems.github.members import member, optional
 from connector.systems.github.settings import REPOSITORY
+from connector.systems.github.vocabulary import CATEGORY as STATES
 
 Query = Mapping[str, str]
 
@@ -96,7 +97,7 @@ def users(site: Site, query: Query) -> Iterator[Listed]:
 def fields(site: Site, query: Query) -> Iterator[Listed]:
     """Yield what a mapping may name of an issue; with a repository, also its labels and milestones as options."""
     choices: dict[str, list[dict[str, str]]] = {
-        "state": [{"id": word, "name": word} for word in ("open", "closed")],
+        "state": [{"id": word, "name": word, "category": category} for word, category in STATES.items()],
         "state_reason": [{"id": word, "name": word} for word in REASONS],
     }
     if query.get("repository"):

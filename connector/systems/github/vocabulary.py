@@ -16,7 +16,7 @@ from connector.event import Entity, Event, Kind, Person, Text, event_id, state_v
 from connector.systems.github.members import Json, member, moment, optional
 from connector.systems.github.text import bare, marker
 
-_CATEGORY: Final = {"open": "new", "closed": "done"}
+CATEGORY: Final = {"open": "new", "closed": "done"}
 
 _STATE_KEYS: Final = (
     "title",
@@ -139,7 +139,7 @@ def snapshot(item: Json, place: Place) -> dict[str, Any]:
         data["milestone"] = None if milestone is None else member(milestone, "title", str)
     state = optional(item, "state", str)
     if state is not None:
-        data["state"], data["state_category"] = state, _CATEGORY.get(state, "active")
+        data["state"], data["state_category"] = state, CATEGORY.get(state, "active")
     if "state_reason" in item:
         data["state_reason"] = optional(item, "state_reason", str)
     if "type" in item:

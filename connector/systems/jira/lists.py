@@ -15,7 +15,7 @@ from connector.errors import Rejected, Retryable
 from connector.event import Entity
 from connector.listed import Listed, Lister, Takes, matching
 from connector.ports import Site
-from connector.systems.jira import workflow
+from connector.systems.jira import vocabulary, workflow
 from connector.systems.jira.api import get, pages
 from connector.systems.jira.flavour import CLOUD
 from connector.systems.jira.metadata import Field, all_fields, create_screen, create_types, edit_screen, status_rows
@@ -122,7 +122,9 @@ def _option(one: Mapping[str, Any]) -> dict[str, Any]:
 
 def _status_field(site: Site, field: Field | None, query: Query) -> Listed:
     """Describe the status as a field whose options are the statuses of the type, and the categories by name."""
-    there = [{"id": one.id, "name": one.name} for one in _statuses(site, query)]
+    there = [
+        {"id": one.id, "name": one.name, **_told(one.facts, category="category")} for one in _statuses(site, query)
+    ]
     taken = {one["name"].casefold() for one in there}
     words = {**dict.fromkeys(CATEGORIES), **dict.fromkeys(CATEGORIES.values())}
     there += [{"id": f"category:{word}", "name": word} for word in words if word not in taken]
@@ -147,7 +149,8 @@ def _statuses(site: Site, query: Query) -> list[Listed]:
         for status in row.get("statuses") or ():
             known = found.get(str(status["id"]))
             of = [*(known.facts["types"] if known else ()), *([kind] if kind else ())]
-            facts = _told(status.get("statusCategory") or {}, category="key")
+            category = vocabulary.CATEGORIES.get(str((status.get("statusCategory") or {}).get("key")))
+            facts = {"category": category} if category else {}
             found[str(status["id"])] = Listed(str(status["id"]), str(status["name"]), {**facts, "types": of})
     return list(found.values())
 
