@@ -17,6 +17,7 @@ from marshmallow import Schema
 
 from connector.errors import ConnectorError
 from connector.event import Entity, Event, Kind
+from connector.examining import Finding, Needs
 from connector.link import EffectKey, Marker
 from connector.listed import Lister
 from connector.ports import Request, Response, Reveal, Site
@@ -197,6 +198,10 @@ class Target:
         List everything in the target that carries a marker of ours on itself (not its comments), a page a
         call, from {}; for `connector rebuild`.  Raises `Ambiguous` where that may not be read; None where the
         system has no way.
+    ``examine(site, target, needs)``
+        Hold what a connector needs against what this account may do and the target offers: fields, screens,
+        choices, permissions.  Only reads, through ``site.memory`` where that saves calls.  Raises where the
+        target cannot be asked.  None: fields are tried by ``shape`` alone.
     """
 
     shape: Callable[[Site, Any, Mapping[str, Any], Entity | None], Shaped]
@@ -207,6 +212,7 @@ class Target:
     recall: Callable[[Site, Any, Mapping[str, Any]], RecalledPage] | None = None
     create_many: Callable[[Site, Any, Sequence[Change]], Sequence[Written | ConnectorError]] | None = None
     most: int = 1
+    examine: Callable[[Site, Any, Needs], Sequence[Finding]] | None = None
 
 
 class Period(StrEnum):

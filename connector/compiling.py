@@ -1,0 +1,220 @@
+"""Tell from a connector alone what it will need of its target, and what is wrong with it whatever the target is.
+
+Nothing is asked here: what the target really offers is judged by its system (`Target.examine`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from connector.config import Connector
+from connector.errors import Rejected
+from connector.event import Text
+from connector.examining import Fed, Finding, Gives, Level, Named, Needs, listed, squeezed
+from connector.mapping import MISSING, Rule, Step
+from connector.ports import Site
+from connector.system import Target
+
+TWO_WAY: Final = "two-way"
+
+_GIVES: Final[Mapping[str, Gives]] = {
+    **dict.fromkeys(("title", "branch"), Gives.LINE),
+    **dict.fromkeys(("body", "comment.body"), Gives.TEXT),
+    **dict.fromkeys(("state", "state_category", "state_reason", "priority", "type", "milestone"), Gives.WORD),
+    **dict.fromkeys(("project", "key", "kind", "entity.key", "entity.scope"), Gives.WORD),
+    **dict.fromkeys(("assignee.name", "assignee.login", "assignee.email", "reporter.name"), Gives.WORD),
+    **dict.fromkeys(("reporter.login", "reporter.email", "actor.name", "actor.login"), Gives.WORD),
+    **dict.fromkeys(("url", "entity.url", "comment.url"), Gives.ADDRESS),
+    **dict.fromkeys(("assignee", "reporter", "actor", "comment.author"), Gives.PERSON),
+    **dict.fromkeys(("created", "updated", "at"), Gives.TIME),
+    **dict.fromkeys(("merged", "draft"), Gives.FLAG),
+    "labels": Gives.WORDS,
+    "assignees": Gives.PEOPLE,
+    "number": Gives.NUMBER,
+    "due": Gives.DATE,
+}
+"""What the vocabulary of `connector.event` holds under a path; any other path is `Gives.ANYTHING`."""
+
+_ALWAYS: Final = frozenset({"title", "key", "url", "kind", "at", "state", "created", "updated", "entity.key"})
+"""Paths that every event of an item fills."""
+
+_ITEM_OF: Final = {Gives.WORDS: Gives.WORD, Gives.PEOPLE: Gives.PERSON}
+_KEEPS: Final = frozenset({"lower", "upper", "title", "strip", "prefix", "suffix", "default_if_empty"})
+_LISTS: Final = frozenset({"concat", "unique", "sort", "keep", "drop"})
+_FLAT: Final = frozenset({Gives.WORD, Gives.WORDS, Gives.LINE})
+
+
+def needs_of(connector: Connector) -> Needs:
+    """Say everything that a connector will want to do in its target."""
+    rules, comments = connector.mapping, connector.comments
+    references = connector.references
+    statuses = references.status if references is not None else {}
+    return Needs(
+        fields=tuple(fed(rule, both_ways=goes_both_ways(connector, rule)) for rule in rules),
+        creates=connector.creates,
+        updates=bool(rules),
+        comments=comments.copied or bool(connector.messages),
+        edits=comments.copied and comments.edits,
+        deletes=comments.copied and comments.deletes,
+        relates=connector.relates or references is not None,
+        statuses=tuple(Named(("references", "status", word), status) for word, status in statuses.items()),
+    )
+
+
+def goes_both_ways(connector: Connector, rule: Rule) -> bool:
+    """Tell whether values of a rule also come back through it."""
+    own = getattr(rule, "direction", None) or getattr(connector, "direction", "to")
+    return str(own) in {TWO_WAY, "<->"}
+
+
+def fed(rule: Rule, *, both_ways: bool = False) -> Fed:
+    """Say how one field is fed."""
+    path = ("mapping", rule.target)
+    people = tuple(Named((*path, "people", who), there) for who, there in (rule.people or {}).items())
+    return Fed(
+        name=rule.target,
+        path=path,
+        gives=_given(rule),
+        named=tuple(_named(rule, path)),
+        closed=_closed(rule),
+        always=_always(rule),
+        cut=_cut(rule.steps),
+        people=people,
+        both_ways=both_ways,
+    )
+
+
+def _named(rule: Rule, path: tuple[str, ...]) -> Iterator[Named]:
+    if rule.default is not MISSING:
+        yield Named((*path, "default"), rule.default)
+    if rule.steps:
+        return  # what the steps make of the others is not said in the file
+    if rule.value is not MISSING:
+        yield Named((*path, "value"), rule.value)
+    for word, table in (("map", rule.table), ("first", rule.first)):
+        for key, value in (table or {}).items():
+            yield Named((*path, word, key), value)
+
+
+def _closed(rule: Rule) -> bool:
+    return not rule.steps and (rule.value is not MISSING or rule.table is not None or rule.first is not None)
+
+
+def _always(rule: Rule) -> bool:
+    if rule.when:
+        return False
+    if rule.default is not MISSING or rule.value is not MISSING:
+        return rule.default is not None if rule.default is not MISSING else rule.value is not None
+    if rule.first is not None or rule.people is not None:
+        return False
+    return bool(rule.template) or rule.path in _ALWAYS
+
+
+def _given(rule: Rule) -> Gives:
+    found = _read(rule)
+    for step in rule.steps:
+        found = _after(found, step)
+    return found
+
+
+def _read(rule: Rule) -> Gives:
+    if rule.template:
+        return Gives.WORDING
+    if rule.people is not None:
+        return Gives.PEOPLE if _GIVES.get(rule.path) is Gives.PEOPLE else Gives.PERSON
+    if rule.value is not MISSING or rule.table is not None or rule.first is not None:
+        return Gives.ANYTHING
+    return _GIVES.get(rule.path, Gives.ANYTHING)
+
+
+def _after(found: Gives, step: Step) -> Gives:
+    """Say what a step makes of something; of a step that is not known here nothing is claimed."""
+    name = step.name
+    if name == "truncate":
+        return found if found in _FLAT else Gives.LINE
+    if name in _KEEPS:
+        return Gives.LINE if found in {Gives.TEXT, Gives.WORDING} and name != "default_if_empty" else found
+    if name in _LISTS:
+        return found if found in {Gives.PEOPLE, Gives.ANYTHING} else Gives.WORDS
+    if name in {"first", "last"}:
+        return _ITEM_OF.get(found, Gives.ANYTHING)
+    if name == "date":
+        form = step.arguments.get("to", step.arguments.get("", "iso"))
+        return {"iso": Gives.TIME, "date": Gives.DATE}.get(str(form), Gives.LINE)
+    return {
+        "number": Gives.NUMBER,
+        "split": Gives.WORDS,
+        "join": Gives.LINE,
+        "yes_no": Gives.WORD,
+        "slug": Gives.WORD,
+        "plain": Gives.TEXT,
+        "markdown": Gives.TEXT,
+    }.get(name, Gives.ANYTHING)
+
+
+def _cut(steps: Sequence[Step]) -> int | None:
+    lengths = [step.arguments.get("length", step.arguments.get("")) for step in steps if step.name == "truncate"]
+    whole = [length for length in lengths if isinstance(length, int)]
+    return min(whole, default=None)
+
+
+# --- judged without a system ------------------------------------------------------------------------------
+def judged(connector: Connector) -> list[Finding]:
+    """Find what is wrong with a connector whatever its target offers."""
+    return [finding for rule in connector.mapping if goes_both_ways(connector, rule) for finding in uninvertible(rule)]
+
+
+def uninvertible(rule: Rule) -> Iterator[Finding]:
+    """Say why values of a rule cannot come back: two that become one, texts that cannot be taken apart."""
+    path = ("mapping", rule.target)
+    if rule.template or rule.first is not None:
+        what = "a template cannot be read backwards" if rule.template else "first: picks one of many"
+        act = "write map: or a plain path where changes over there shall come back"
+        yield Finding(Level.WARNING, path, f"goes one way only: {what}", act, "one_way")
+    # Two persons may well share an account over there; two states may not share a status.
+    for word, table, level in (("map", rule.table, Level.PROBLEM), ("people", rule.people, Level.WARNING)):
+        keys: dict[str, list[str]] = {}
+        for key, value in (table or {}).items():
+            keys.setdefault(squeezed(str(value)), []).append(key)
+        for same in keys.values():
+            if len(same) > 1:
+                there = (table or {})[same[0]]
+                text = f"{listed(same)} all become {there!r}: coming back, it is not known which was meant"
+                act = "give each a value of its own, or let the field go one way only"
+                yield Finding(level, (*path, word, same[1]), text, act, "not_invertible")
+
+
+# --- for a system that examines nothing itself --------------------------------------------------------------
+_GUESSES: Final[tuple[Any, ...]] = (None, Text(format="plain", content="sample"), [], True)
+"""Values for a field whose value only an event can tell."""
+
+
+def by_shape(site: Site, target: Target, settings: Any, needs: Needs) -> list[Finding]:
+    """Examine a target by shaping values for it; raises what the target answers when it is asked."""
+    found = []
+    for field in needs.fields:
+        wrong = list(_refusals(site, target, settings, field))
+        found += wrong or [Finding(Level.OK, field.path, "exists")]
+    return found
+
+
+def _refusals(site: Site, target: Target, settings: Any, field: Fed) -> Iterator[Finding]:
+    def refused(value: Any) -> str:
+        try:
+            target.shape(site, settings, {field.name: value}, None)
+        except Rejected as error:
+            if error.status is not None:
+                raise
+            return error.fields.get(field.name) or next(iter(error.fields.values()), str(error))
+        return ""
+
+    if field.named:
+        for one in field.named:
+            if text := refused(one.value):
+                yield Finding(Level.PROBLEM, one.path, text, cause="value")
+        return
+    said = [refused(guess) for guess in _GUESSES]
+    # What is said whatever the value is about the field itself.
+    if said[0] and len(set(said)) == 1:
+        yield Finding(Level.PROBLEM, field.path, said[0], cause="field")
