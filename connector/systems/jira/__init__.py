@@ -10,7 +10,7 @@ from typing import Final
 from connector.event import Kind
 from connector.ports import Reveal
 from connector.system import System, Target
-from connector.systems.jira import bulk, deliver, lists, lookup, poll, read, recall, receive, wanted, webhooks
+from connector.systems.jira import bulk, deliver, examine, lists, lookup, poll, read, recall, receive, wanted, webhooks
 from connector.systems.jira.limits import headroom, limits
 from connector.systems.jira.refusal import refusal
 from connector.systems.jira.settings import ConnectionSchema, JiraConnection, SourceSchema, TargetSchema
@@ -74,6 +74,7 @@ SYSTEM: Final = System(
         recall=recall.recall,
         create_many=bulk.create_many,
         most=bulk.MOST,
+        examine=examine.examine,
     ),
     lists=lists.LISTS,
     blind_spots=poll.BLIND_SPOTS,

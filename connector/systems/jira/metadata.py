@@ -226,6 +226,22 @@ def status_rows(site: Site, project: str) -> list[dict[str, Any]]:
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
+def statuses_of(site: Site, target: JiraTarget) -> Mapping[str, tuple[str, str]]:
+    """Return the statuses that the workflow of the target's issue type has; those of the project where none is told."""
+
+    def load() -> dict[str, tuple[str, str]]:
+        rows = [row for row in _statuses(site, target.project) if target.type in (row.get("id"), row.get("name"))]
+        found = [status for row in rows for status in row.get("statuses") or () if isinstance(status, Mapping)]
+        categories = [status.get("statusCategory") or {} for status in found]
+        return {
+            str(status["name"]).casefold(): (str(status["name"]), str(category.get("key", "")))
+            for status, category in zip(found, categories, strict=True)
+        }
+
+    known: Mapping[str, tuple[str, str]] = site.memory(f"jira:statuses:{target.project}:{target.type}", LIFE, load)
+    return known or statuses(site, target.project)
+
+
 def _statuses(site: Site, project: str) -> list[dict[str, Any]]:
     """Ask for a project's statuses, by issue type; where that is not to be had, for all of the site."""
     try:

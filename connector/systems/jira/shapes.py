@@ -13,6 +13,7 @@ from math import isfinite
 from typing import Any, Final
 
 from connector.errors import Rejected
+from connector.examining import squeezed
 from connector.ports import Site
 from connector.systems.jira import people
 from connector.systems.jira.metadata import Field
@@ -129,8 +130,9 @@ def _choose(at: _At, value: Any, allowed: tuple[Json, ...] | None, member: str) 
         # Jira offers no list (it is searched as one types): let Jira judge the word.
         return {"id": word} if word.isdigit() else {member: word}
     exact = [one for one in allowed if word in (one.get("id"), one.get("value"), one.get("name"), one.get("key"))]
+    # An administrator may have typed a space at the end that nobody sees.
     near = exact or [
-        one for one in allowed if word.casefold() in {shown(one).casefold(), str(one.get("key", "")).casefold()}
+        one for one in allowed if squeezed(word) in {squeezed(shown(one)), str(one.get("key", "")).casefold()}
     ]
     if len(near) > 1:
         ids = ", ".join(str(one.get("id")) for one in near)

@@ -14,7 +14,8 @@ from connector.systems.jira.settings import JiraTarget
 from connector.systems.jira.shapes import shape
 from connector.systems.jira.vocabulary import Json, member
 
-_STEPS: Final = 3
+STEPS: Final = 3
+"""How many transitions are taken, one after the other, where none leads there directly."""
 _RANK: Final = {"new": 0, "indeterminate": 1, "done": 2}
 
 
@@ -37,14 +38,14 @@ def move(site: Site, target: JiraTarget, entity: Entity, fields: Json, has: Json
         done = _category_wanted(known, status) == "done" and _category(now) == "done"
         if done and len(seen) == 1:
             return False
-        offered = _offered(site, entity)
-        step = _direct(offered, status)
+        ways = offered(site, entity)
+        step = _direct(ways, status)
         if step is None and done:
             return True
-        if step is None and len(seen) <= _STEPS:
-            step = _towards(known, [one for one in offered if _fillable(one, fields)], now, status, seen)
+        if step is None and len(seen) <= STEPS:
+            step = _towards(known, [one for one in ways if _fillable(one, fields)], now, status, seen)
         if step is None:
-            raise _stuck(now, status, offered)
+            raise _stuck(now, status, ways)
         _take(site, target, entity, step, fields)
         if _leads_to(step, status):
             return True
@@ -70,7 +71,8 @@ def _category_wanted(known: Mapping[str, tuple[str, str]], wanted: str) -> str:
     return known[word][1] if word in known else word
 
 
-def _offered(site: Site, entity: Entity) -> list[Json]:
+def offered(site: Site, entity: Entity) -> list[Json]:
+    """Return the transitions that the workflow and our permissions allow an issue now, with their screens."""
     found = get_object(site, f"/issue/{entity.id}/transitions", expand="transitions.fields")
     return [
         one for one in found.get("transitions") or () if isinstance(one, Mapping) and isinstance(one.get("to"), Mapping)
@@ -87,7 +89,7 @@ def _direct(offered: list[Json], wanted: str) -> Json | None:
     by_name = [one for one in offered if _named(one["to"]) == word]
     by_category = [one for one in offered if _category(one["to"]) == word]
     # Several may lead there; one without a screen to fill in is the easier way.
-    return min(by_name or by_category, key=lambda one: len(_asked(one)), default=None)
+    return min(by_name or by_category, key=lambda one: len(asked(one)), default=None)
 
 
 def _towards(
@@ -111,11 +113,11 @@ def _towards(
 def _fillable(step: Json, given: Json) -> bool:
     """Tell whether everything that a transition's screen requires is at hand."""
     return all(
-        given.get(field.id) is not None or (field.id == "resolution" and bool(field.allowed)) for field in _asked(step)
+        given.get(field.id) is not None or (field.id == "resolution" and bool(field.allowed)) for field in asked(step)
     )
 
 
-def _asked(step: Json) -> list[Field]:
+def asked(step: Json) -> list[Field]:
     """List the fields that a transition's screen requires and that have no default."""
     shown = step.get("fields")
     fields = [field_of(str(name), raw) for name, raw in shown.items()] if isinstance(shown, Mapping) else []
@@ -130,7 +132,7 @@ def _take(site: Site, target: JiraTarget, entity: Entity, step: Json, given: Jso
         if name in given and given[name] is not None:
             value = shape(site, target.project, field, given[name], []) if name == "resolution" else given[name]
             fields[name] = value
-    for field in _asked(step):
+    for field in asked(step):
         if field.id in fields:
             continue
         if field.id != "resolution" or not field.allowed:

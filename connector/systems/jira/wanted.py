@@ -30,7 +30,7 @@ def shaped(site: Site, target: JiraTarget, wanted: Mapping[str, Any], entity: En
     wrong: list[Rejected] = []
     for name, value in wanted.items():
         try:
-            if _is_status(site, name):
+            if is_status(site, name):
                 fields |= _status_fields(site, target, entity, value)
                 names |= dict.fromkeys(LATER & fields.keys(), name)
                 continue
@@ -53,7 +53,8 @@ def _renamed(refused: Rejected, name: str) -> Rejected:
     return Rejected(str(refused), fields={name: text}, cause=refused.cause)
 
 
-def _is_status(site: Site, name: str) -> bool:
+def is_status(site: Site, name: str) -> bool:
+    """Tell whether a name that a user wrote means the status."""
     if name.casefold() in STATUS_NAMES:
         return True
     field = all_fields(site).get("status")
@@ -84,12 +85,12 @@ def _status_fields(site: Site, target: JiraTarget, entity: Entity | None, value:
 def _field(site: Site, target: JiraTarget, entity: Entity | None, name: str) -> Field:
     """Find a field that may be set here, by id or by display name in any case."""
     screen = create_screen(site, target)[1] if entity is None else edit_screen(site, target, entity)
-    found = _named(screen, name)
+    found = named_field(screen, name)
     if found is None and entity is not None:
-        found = _named(edit_screen(site, target, entity, fresh=True), name)
+        found = named_field(edit_screen(site, target, entity, fresh=True), name)
     if found is not None:
         return found
-    elsewhere = _named(all_fields(site), name)
+    elsewhere = named_field(all_fields(site), name)
     if elsewhere is None:
         message = "there is no such field here"
         raise Rejected(f"{name}: {message}", fields={name: message}, cause="field")
@@ -101,7 +102,8 @@ def _field(site: Site, target: JiraTarget, entity: Entity | None, name: str) -> 
     raise Rejected(f"{name}: {message}", fields={name: message}, cause=f"screen:{elsewhere.id}")
 
 
-def _named(fields: Mapping[str, Field], name: str) -> Field | None:
+def named_field(fields: Mapping[str, Field], name: str) -> Field | None:
+    """Find a field by id or by name in any case; raises `Rejected` where several have this name."""
     if name in fields:
         return fields[name]
     near = [field for field in fields.values() if field.name.casefold() == name.casefold()]

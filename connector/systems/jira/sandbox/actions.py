@@ -51,7 +51,7 @@ class Actions:
         project = self._project(fields.pop("project", None), by.who)
         number = self._type(fields.pop("issuetype", None))
         project.issued += 1
-        stored = self._taken(fields, by.api, screen=set(self.site.fields) - {"resolution"})
+        stored = self._taken(fields, by.api, screen=set(self.site.fields) - {"resolution", *project.off_create})
         missing = {"summary", *project.required} - {name for name, value in stored.items() if value not in (None, "")}
         if missing:
             errors = {name: self._required(name) for name in sorted(missing)}
@@ -88,7 +88,7 @@ class Actions:
         found = next((p for p in self.site.projects.values() if {p.key, p.id} & wanted), None)
         if found is None or who in found.hidden_from:
             raise Refused(400, project="Specify a valid project ID or key")
-        if who in found.closed_to:
+        if not found.lets(who, "CREATE_ISSUES"):
             raise Refused(403, "You do not have permission to create issues in this project.")
         return found
 
@@ -119,11 +119,12 @@ class Actions:
 
     def edit(self, by: By, issue: Issue, body: Json) -> None:
         """Change fields; what is equal already changes nothing and tells nobody."""
-        self._may_write(issue, by.who)
+        self._may_write(issue, by.who, "EDIT_ISSUES")
         fields, update = dict(body.get("fields") or {}), body.get("update") or {}
         for name, operations in update.items():
             fields[name] = self._updated(issue, name, operations)
-        stored = self._taken(fields, by.api, screen=set(self.site.fields) - {"resolution"})
+        off = self.site.projects[issue.project].off_edit
+        stored = self._taken(fields, by.api, screen=set(self.site.fields) - {"resolution", *off})
         if "summary" in stored and not stored["summary"]:
             raise Refused(400, summary="You must specify a summary of the issue.")
         what = "issue_assigned" if set(stored) == {"assignee"} else "issue_updated"
@@ -172,7 +173,7 @@ class Actions:
 
     def delete(self, by: By, issue: Issue) -> None:
         """Delete an issue for good."""
-        self._may_write(issue, by.who)
+        self._may_write(issue, by.who, "DELETE_ISSUES")
         del self.site.issues[issue.id]
         self._note(by, "delete_issue", issue)
         self.outbox.issue(by.now, by.who, "deleted", issue)
@@ -199,16 +200,18 @@ class Actions:
         )
 
     # --- transitions
-    def offered(self, issue: Issue) -> list[Transition]:
-        """List the transitions that the workflow allows now."""
+    def offered(self, issue: Issue, who: str) -> list[Transition]:
+        """List the transitions that the workflow and a person's permissions allow now."""
+        if not self.site.projects[issue.project].lets(who, "TRANSITION_ISSUES"):
+            return []
         now = issue.values["status"]
         return [one for one in self.site.transitions if not one.sources or now in one.sources]
 
     def transition(self, by: By, issue: Issue, body: Json) -> None:
         """Take a transition; its screen may require fields."""
-        self._may_write(issue, by.who)
+        self._may_write(issue, by.who, "TRANSITION_ISSUES")
         number = str((body.get("transition") or {}).get("id"))
-        step = next((one for one in self.offered(issue) if one.id == number), None)
+        step = next((one for one in self.offered(issue, by.who) if one.id == number), None)
         if step is None:
             raise Refused(400, "It seems that you have tried to perform an illegal workflow operation.")
         stored = self._taken(dict(body.get("fields") or {}), by.api, screen=set(step.required))
@@ -223,7 +226,7 @@ class Actions:
     # --- comments
     def add_comment(self, by: By, issue: Issue, body: Json) -> Comment:
         """Add a comment."""
-        self._may_write(issue, by.who, comment=True)
+        self._may_write(issue, by.who, "ADD_COMMENTS")
         text = self._text(body, by.api)
         properties = {one["key"]: one["value"] for one in body.get("properties") or ()}
         comment = Comment(
@@ -238,7 +241,7 @@ class Actions:
 
     def edit_comment(self, by: By, issue: Issue, comment: Comment, body: Json) -> None:
         """Replace a comment's text; a visibility that is left out is dropped."""
-        self._may_write(issue, by.who, comment=True)
+        self._may_write(issue, by.who, "EDIT_OWN_COMMENTS")
         comment.body, comment.updated, comment.updater = self._text(body, by.api), by.now, by.who
         comment.visibility = body.get("visibility")
         comment.properties |= {one["key"]: one["value"] for one in body.get("properties") or ()}
@@ -249,7 +252,7 @@ class Actions:
 
     def delete_comment(self, by: By, issue: Issue, comment: Comment) -> None:
         """Delete a comment."""
-        self._may_write(issue, by.who, comment=True)
+        self._may_write(issue, by.who, "DELETE_OWN_COMMENTS")
         del issue.comments[comment.id]
         self._touch(issue, by.now)
         self._note(by, "delete_comment", issue, comment.properties, comment=comment.id)
@@ -266,7 +269,7 @@ class Actions:
     # --- links
     def link(self, by: By, issue: Issue, body: Json) -> tuple[Json, bool]:
         """Add a remote link, or replace the one with this globalId; tells whether it is new."""
-        self._may_write(issue, by.who)
+        self._may_write(issue, by.who, "LINK_ISSUES")
         shown = body.get("object")
         if not isinstance(shown, Mapping) or not shown.get("url") or not shown.get("title"):
             raise Refused(400, title="'title' is required.", url="'url' is required.")
@@ -280,9 +283,9 @@ class Actions:
         return link, old is None
 
     # --- shared
-    def _may_write(self, issue: Issue, who: str, *, comment: bool = False) -> None:
-        if who in self.site.projects[issue.project].closed_to:
-            what = "comment on" if comment else "edit"
+    def _may_write(self, issue: Issue, who: str, permission: str) -> None:
+        if not self.site.projects[issue.project].lets(who, permission):
+            what = "comment on" if "COMMENTS" in permission else "edit"
             raise Refused(403, f"You do not have permission to {what} this issue.")
 
     def _touch(self, issue: Issue, now: datetime) -> None:

@@ -6,17 +6,14 @@ from typing import Any, Final
 
 from connector.sandbox import Answer
 from connector.systems.jira.sandbox.actions import Refused
-from connector.systems.jira.sandbox.asked import At, Handler, found_issue
+from connector.systems.jira.sandbox.asked import At, Handler, errors, found_issue
 from connector.systems.jira.sandbox.content import FieldKind
 from connector.systems.jira.sandbox.site import Json, Site
 
 _PERMISSIONS: Final = (
-    "BROWSE_PROJECTS",
-    "CREATE_ISSUES",
-    "EDIT_ISSUES",
-    "ADD_COMMENTS",
-    "TRANSITION_ISSUES",
-    "DELETE_ISSUES",
+    *("BROWSE_PROJECTS", "CREATE_ISSUES", "EDIT_ISSUES", "ASSIGN_ISSUES", "SCHEDULE_ISSUES", "TRANSITION_ISSUES"),
+    *("LINK_ISSUES", "MODIFY_REPORTER", "SET_ISSUE_SECURITY", "DELETE_ISSUES"),
+    *("ADD_COMMENTS", "EDIT_OWN_COMMENTS", "DELETE_OWN_COMMENTS"),
 )
 
 
@@ -74,12 +71,13 @@ class Catalog:
         return Answer.of(200, shown)
 
     def _permissions(self, at: At, _match: Any) -> Answer:
-        project = self.site.projects.get(at.call.first("projectKey"))
-        closed = project is not None and at.who in project.closed_to
+        """Tell what the account may; Data Center tells of all permissions, whichever are asked for."""
+        key = at.call.first("projectKey")
+        project = self._visible(at, key) if key else None
         shown = {
             name: {
                 "id": str(number), "key": name, "name": name.replace("_", " ").title(), "type": "PROJECT",
-                "description": "", "havePermission": name == "BROWSE_PROJECTS" or not closed,
+                "description": "", "havePermission": project is None or project.lets(at.who, name),
             }
             for number, name in enumerate(_PERMISSIONS, 10)
         }  # fmt: skip
@@ -87,8 +85,10 @@ class Catalog:
             "id": "0", "key": "ADMINISTER", "name": "Administer Jira", "type": "GLOBAL", "description": "",
             "havePermission": at.who in self.site.administrators,
         }  # fmt: skip
-        asked = at.call.first("permissions")
+        asked = at.call.first("permissions") if self.site.cloud else ""
         if asked:
+            if unknown := sorted(set(asked.split(",")) - shown.keys()):
+                return errors(400, f"Unrecognized permission(s): {', '.join(unknown)}")
             shown = {name: about for name, about in shown.items() if name in asked.split(",")}
         return Answer.of(200, {"permissions": shown})
 
@@ -199,7 +199,7 @@ class Catalog:
                 "fieldId": name,
             }
             for name, field in self.site.fields.items()
-            if name != "resolution"
+            if name != "resolution" and name not in project.off_create
         ]
         return self._rows(at, rows, "fields")
 
@@ -216,7 +216,7 @@ class Catalog:
         fields = {
             name: screen(field, self.site, at.api, required=name == "summary" or name in project.required)
             for name, field in self.site.fields.items()
-            if name != "resolution"
+            if name != "resolution" and name not in project.off_edit and project.lets(at.who, "EDIT_ISSUES")
         }
         return Answer.of(200, {"fields": fields})
 
@@ -235,8 +235,11 @@ def screen(field: FieldKind, site: Site, api: str, *, required: bool) -> Json:
         shown["allowedValues"] = [
             {
                 **site.choice(field, number, api),
+                # Data Center says so of each option; that Cloud leaves them out is not documented.
+                **({} if site.cloud or "custom" not in field.schema else {"disabled": number in field.retired}),
                 **({"children": [{"id": i, "value": v} for i, v in children]} if children else {}),
             }
             for number, _, children in field.options
+            if not (site.cloud and number in field.retired)
         ]
     return shown

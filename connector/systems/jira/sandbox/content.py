@@ -49,13 +49,14 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class FieldKind:
-    """A field of the site.  ``options`` are (id, value, children) for choices."""
+    """A field of the site.  ``options`` are (id, value, children) for choices; ``retired`` ids of disabled ones."""
 
     id: str
     name: str
     kind: str
     schema: Mapping[str, Any]
     options: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = ()
+    retired: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -100,15 +101,28 @@ class Issue:
 
 @dataclass(slots=True)
 class Project:
-    """A project, its key counter, and what its administrator made required."""
+    """A project, its key counter, and what its administrator made of it.
+
+    ``required`` fields; ``off_create`` and ``off_edit``: fields taken off a screen; ``denied``: permissions that
+    an account (by id) lacks; ``closed_to`` may only look, ``hidden_from`` not even that.
+    """
 
     id: str
     key: str
     name: str
     issued: int = 0
     required: set[str] = field(default_factory=set)
+    off_create: set[str] = field(default_factory=set)
+    off_edit: set[str] = field(default_factory=set)
+    denied: dict[str, set[str]] = field(default_factory=dict)
     hidden_from: set[str] = field(default_factory=set)
     closed_to: set[str] = field(default_factory=set)
+
+    def lets(self, who: str, permission: str) -> bool:
+        """Tell whether an account has a permission."""
+        if who in self.hidden_from or permission in self.denied.get(who, ()):
+            return False
+        return permission == "BROWSE_PROJECTS" or who not in self.closed_to
 
 
 STATUSES: Final = (

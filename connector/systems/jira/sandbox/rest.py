@@ -148,7 +148,7 @@ class Rest:
     def _transitions(self, at: At, match: Any) -> Answer:
         issue = self._issue(at, match["issue"])
         rows: list[Json] = []
-        for step in self.actions.offered(issue):
+        for step in self.actions.offered(issue, at.who):
             to = self.site.status(self.site.statuses[step.to], at.api)
             row: Json = {"id": step.id, "name": step.name, "to": to}
             if self.site.cloud:

@@ -146,6 +146,8 @@ def choose(field: FieldKind, value: Any) -> str:
     if not isinstance(value, Mapping):
         raise BadValue("Could not find valid 'id' or 'value' in the Parent Option object.")
     for number, name, _ in field.options:
+        if number in field.retired:
+            continue
         if value.get("id") == number or ("id" not in value and name in {value.get("value"), value.get("name")}):
             return number
     shown = value.get("id") or value.get("value") or value.get("name")

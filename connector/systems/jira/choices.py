@@ -1,0 +1,153 @@
+"""Judge the choices that a mapping names against those that a field of this Jira really offers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from connector.errors import Rejected
+from connector.examining import Fed, Finding, Level, Named, Takes, listed, meant, misfit, overlong, squeezed
+from connector.ports import Site
+from connector.systems.jira.metadata import Field
+from connector.systems.jira.readback import shown
+from connector.systems.jira.shapes import LINE, shape
+from connector.systems.jira.text import words
+
+TAKES: Final[Mapping[str, Takes]] = {
+    "line": Takes.LINE,
+    "text": Takes.TEXT,
+    "url": Takes.ADDRESS,
+    "number": Takes.NUMBER,
+    "date": Takes.DATE,
+    "datetime": Takes.TIME,
+    "option": Takes.CHOICE,
+    "named": Takes.CHOICE,
+    "cascade": Takes.CHOICE,
+    "options": Takes.CHOICES,
+    "named_list": Takes.CHOICES,
+    "labels": Takes.TAGS,
+    "user": Takes.PERSON,
+    "users": Takes.PEOPLE,
+    "sprint": Takes.ITEM,
+    "parent": Takes.ITEM,
+    "project": Takes.ITEM,
+}
+"""What each kind of field (`metadata.kind_of`) takes; of the others nothing is claimed."""
+
+PEOPLE_LOOKED_AT: Final = 20
+"""Persons of a table that are looked up in one examination: each is a call."""
+
+_CHOSEN: Final = frozenset({"option", "options", "named", "named_list"})
+
+
+def judge(site: Site, project: str, field: Field, fed: Fed) -> Iterator[Finding]:
+    """Judge what a rule gives, and every value that it names, against a field."""
+    if found := misfit(fed, TAKES.get(field.kind, Takes.ANYTHING)):
+        yield found
+    if field.kind == "line" and (found := overlong(fed, LINE)):
+        yield found
+    for one in fed.named:
+        if field.kind in _CHOSEN and field.allowed is not None:
+            yield from _chosen(field, one)
+        elif (why := _refused(site, project, field, one.value)) is not None:
+            yield Finding(Level.PROBLEM, one.path, str(why), _nearest(why, field, one), why.cause)
+    if field.kind in {"user", "users"}:
+        yield from _people(site, project, field, fed)
+    if fed.both_ways and fed.closed and field.kind in _CHOSEN:
+        yield from uncovered(fed, [shown(one) for one in field.allowed or () if not _retired(one)])
+
+
+def uncovered(fed: Fed, offered: list[str]) -> Iterator[Finding]:
+    """Say which values of the target a table cannot bring back, where they are to come back."""
+    tables: dict[str, set[str]] = {}
+    for one in fed.named:
+        # A status may be given together with a resolution.
+        value = one.value.get("status") if isinstance(one.value, Mapping) else one.value
+        tables.setdefault(str(one.path[2]), set()).add(squeezed(words(value)))
+    if "map" in tables and (missing := [name for name in offered if squeezed(name) not in tables["map"]]):
+        text = f"has nothing for {listed(missing)}: coming back, such a value has no word on the other side"
+        act = "add them to the map, each to a word of its own, or let the field go one way only"
+        yield Finding(Level.PROBLEM, (*fed.path, "map"), text, act, "not_covered")
+
+
+def _chosen(field: Field, one: Named) -> Iterator[Finding]:
+    values = one.value if isinstance(one.value, list) else [one.value]
+    for value in values:
+        if value is None or value == "":
+            continue
+        word = _word(value)
+        found = _offered(field, word)
+        if len(found) > 1:
+            ids = listed(str(row.get("id")) for row in found)
+            text = f"{word!r} names several choices of {field.name}"
+            yield Finding(Level.PROBLEM, one.path, text, f"write the id of one: {ids}", "ambiguous")
+        elif not found:
+            known = [shown(row) for row in field.allowed or () if not _retired(row)]
+            near = meant(word, known)
+            text = f"{word!r} is no choice of {field.name}; there are {listed(known)}"
+            act = f"did you mean {near!r}? It may have been renamed" if near else "name one of them, or have it added"
+            yield Finding(Level.PROBLEM, one.path, text, act, f"option:{field.id}")
+        else:
+            yield from _spelt(field, one, word, found[0])
+
+
+def _spelt(field: Field, one: Named, word: str, found: Mapping[str, Any]) -> Iterator[Finding]:
+    name = shown(found)
+    if _retired(found):
+        text = f"{name!r} of {field.name} is disabled: Jira refuses it for new values"
+        yield Finding(Level.PROBLEM, one.path, text, "have it enabled, or name another choice", f"disabled:{field.id}")
+    elif word not in {name, str(found.get("id")), str(found.get("key"))}:
+        space = " (with white space around it)" if name != name.strip() else ""
+        text = f"is spelt {name!r} in Jira{space}; it is found all the same"
+        yield Finding(Level.WARNING, one.path, text, f"write {name.strip()!r}, or the id {found.get('id')}", "spelling")
+
+
+def _offered(field: Field, word: str) -> list[Mapping[str, Any]]:
+    allowed = field.allowed or ()
+    exact = [row for row in allowed if word in (row.get("id"), row.get("value"), row.get("name"), row.get("key"))]
+    return exact or [
+        row for row in allowed if squeezed(word) in {squeezed(shown(row)), str(row.get("key") or "").casefold()}
+    ]
+
+
+def _retired(row: Mapping[str, Any]) -> bool:
+    """Tell what is kept only for old issues: a disabled option, an archived version."""
+    return row.get("disabled") is True or row.get("archived") is True
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, Mapping) and "format" not in value:
+        return str(next((value[name] for name in ("id", "value", "name", "key") if value.get(name)), ""))
+    return words(value).strip()
+
+
+def _refused(site: Site, project: str, field: Field, value: Any) -> Rejected | None:
+    try:
+        shape(site, project, field, value, [])
+    except Rejected as refused:
+        if refused.status is not None:
+            raise  # Jira's own refusal of a read: not a mistake in one value
+        return refused
+    return None
+
+
+def _nearest(why: Rejected, field: Field, one: Named) -> str:
+    if why.cause.partition(":")[0] != "option" or not field.allowed:
+        return f"give what {field.name} takes: {TAKES.get(field.kind, Takes.ANYTHING).value}"
+    known = [shown(row) for row in field.allowed]
+    below = [shown(child) for row in field.allowed for child in row.get("children") or () if isinstance(child, Mapping)]
+    for word in reversed(words(one.value).split("/")):
+        if word.strip() not in {*known, *below} and (near := meant(word, [*known, *below])):
+            return f"did you mean {near!r}?"
+    return "name one of them, or have it added"
+
+
+def _people(site: Site, project: str, field: Field, fed: Fed) -> Iterator[Finding]:
+    for one in fed.people[:PEOPLE_LOOKED_AT]:
+        if one.value and _refused(site, project, field, one.value) is not None:
+            text = f"{one.value!r} is nobody who can be assigned in {project}"
+            act = "correct the table of people, or have the person added to the project"
+            yield Finding(Level.PROBLEM, one.path, text, act, "person")
+    if len(fed.people) > PEOPLE_LOOKED_AT:
+        text = f"only the first {PEOPLE_LOOKED_AT} of {len(fed.people)} persons were looked up"
+        yield Finding(Level.OK, (*fed.path, "people"), text)
