@@ -11,6 +11,7 @@ from connector.system import System
 from connector.systems.github import (
     api,
     deliver,
+    examine,
     limits,
     lists,
     poll,
@@ -62,7 +63,7 @@ SYSTEM: Final = System(
     newest=poll.newest,
     poll=poll.poll,
     backfill=poll.backfill,
-    target=replace(deliver.TARGET, recall=recall.recall),
+    target=replace(deliver.TARGET, recall=recall.recall, examine=examine.examine),
     lists=lists.LISTS,
     blind_spots=(
         "Deleted and transferred issues, and deleted comments, are only told by webhook.",

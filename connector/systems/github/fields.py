@@ -106,11 +106,16 @@ def shape(site: Site, target: Target, wanted: Mapping[str, Any], entity: Entity 
     return Shaped(fields, names, LATER & fields.keys(), tuple(losses))
 
 
+def field_named(name: str) -> str | None:
+    """Return the native field that a user means by a name; None where there is none."""
+    return NAMES.get(name.casefold().replace(" ", "").replace("_", "").replace("-", ""))
+
+
 _Made = tuple[dict[str, Any], tuple[str, ...]]
 
 
 def _made(site: Site, repository: str, name: str, value: Any, taken: Mapping[str, str]) -> _Made:
-    field = NAMES.get(name.casefold().replace(" ", "").replace("_", "").replace("-", ""))
+    field = field_named(name)
     if field is None:
         message = f"GitHub issues have no such field, only {', '.join(sorted(set(NAMES.values())))}"
         raise _Unfit(message, "unknown_field")
@@ -140,7 +145,7 @@ def _labels(site: Site, repository: str, value: Any) -> _Made:
     wanted = dict.fromkeys(label for one in _many(value) if (label := _word(one).strip()))
     if not wanted:
         return {"labels": []}, ()
-    known = {name.casefold(): name for name in _names(site, repository, "labels", "name", {})}
+    known = {name.casefold(): name for name in names_of(site, repository, "labels", "name", {})}
     spelt = {label.casefold(): known.get(label.casefold(), label) for label in wanted}
     return {"labels": sorted(spelt.values(), key=str.casefold)}, ()
 
@@ -160,7 +165,7 @@ def _milestone(site: Site, repository: str, value: Any) -> _Made:
     if value is None or value == "":
         return {"milestone": None}, ()
     title = _word(value)
-    known = _names(site, repository, "milestones", "title", {"state": "all"})
+    known = names_of(site, repository, "milestones", "title", {"state": "all"})
     number = next((n for name, n in known.items() if name.casefold() == title.casefold()), None)
     if number is None:
         message = f"no milestone {title!r}; there are {', '.join(known) or 'none'}"
@@ -202,7 +207,7 @@ _SHAPES: Final[Mapping[str, Callable[[Site, str, Any], _Made]]] = {
 }
 
 
-def _names(site: Site, repository: str, what: str, key: str, query: Mapping[str, str]) -> dict[str, int]:
+def names_of(site: Site, repository: str, what: str, key: str, query: Mapping[str, str]) -> dict[str, int]:
     """Return the names of a repository's labels or milestones, each with its number (0: has none)."""
 
     def load() -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from connector.event import Kind
 from connector.system import System, Target
-from connector.systems.slack import api, deliver, lists, poll, read, recall, receive, settings, webhooks
+from connector.systems.slack import api, deliver, examine, lists, poll, read, recall, receive, settings, webhooks
 
 _MAY: Final = (
     *("channels:read", "groups:read", "users:read", "users:read.email"),
@@ -41,6 +41,7 @@ SYSTEM: Final = System(
         write=deliver.write,
         look_up=deliver.look_up,
         recall=recall.recall,
+        examine=examine.examine,
     ),
     tell=deliver.tell,
     lists=lists.LISTS,

@@ -271,7 +271,7 @@ class Changes:
                 raise invalid(name, "invalid")
         labels = None if asked.get("labels") is None else self.labels(act.one, asked["labels"])
         names = asked.get("assignees")
-        people = None if names is None else self.people(names)
+        people = None if names is None else self.people(act.one, names)
         number = asked.get("milestone")
         if number is None:
             return labels, people, None
@@ -292,9 +292,10 @@ class Changes:
             found[key] = one.labels[key]
         return found
 
-    def people(self, names: Iterable[Any]) -> dict[str, User]:
-        """Return accounts by login; unknown ones are silently dropped, as are those beyond ten."""
-        known = [self.world.users[str(name).casefold()] for name in names if str(name).casefold() in self.world.users]
+    def people(self, one: Repository, names: Iterable[Any]) -> dict[str, User]:
+        """Return accounts by login; who cannot be assigned is silently dropped, as are those beyond ten."""
+        found = [self.world.users.get(str(name).casefold()) for name in names]
+        known = [user for user in found if user is not None and one.lets_assign(user)]
         return {user.login: user for user in known[:MOST_ASSIGNEES]}
 
     def _touch(self, act: Act, issue: Issue, action: str, marker: str = "", **detail: Any) -> None:

@@ -103,11 +103,18 @@ class Rest:
 
     def _in_repository(self, call: Call, act: Act, rest: Sequence[str]) -> Answer:
         one = act.one
+        if one.archived and call.method != "GET":
+            raise refuse(403, "Repository was archived so is read-only.")
+        if not one.has_issues and rest[:1] == ["issues"]:
+            raise refuse(410, "Issues are disabled for this repo")
         match call.method, rest:
+            case "GET", ["assignees", login]:
+                return Answer(204) if one.lets_assign(self.world.users.get(login.casefold())) else _missing()
             case "GET", []:
-                return Answer.of(200, self.show.whole_repository(one))
+                return Answer.of(200, self.show.whole_repository(one, act.user))
             case "GET", ["assignees"]:
-                return paged(self.show.url, call, one, list(self.world.users.values()), self.show.user)
+                some = [user for user in self.world.users.values() if one.lets_assign(user)]
+                return paged(self.show.url, call, one, some, self.show.user)
             case "GET", ["issues"]:
                 issues = chosen(one, call)
                 return paged(self.show.url, call, one, issues, lambda issue: self.show.issue(one, issue))
@@ -174,7 +181,7 @@ class Rest:
                 change.set_labels(act, issue, left)
                 return Answer.of(200, [show.label(one, label) for label in left.values()])
             case "POST" | "DELETE", ["assignees"]:
-                named = change.people(_names(call, "assignees"))
+                named = change.people(one, _names(call, "assignees"))
                 people = {k: user for k, user in issue.assignees.items() if k not in named}
                 if call.method == "POST":
                     people = {**issue.assignees, **named}

@@ -146,9 +146,12 @@ class Shower:
             }
         return {**known, "open_issues": one.still_open, "open_issues_count": one.still_open}
 
-    def whole_repository(self, one: Repository) -> dict[str, Any]:
-        """Return a repository with what only its own page shows."""
-        return {**self.repository(one), "network_count": 0, "subscribers_count": 0}
+    def whole_repository(self, one: Repository, who: User) -> dict[str, Any]:
+        """Return a repository with what only its own page shows, and what an account may do in it."""
+        push = one.lets_write(who)
+        roles = {"admin": False, "maintain": False, "push": push, "triage": push, "pull": True}
+        now = {"archived": one.archived, "has_issues": one.has_issues, "permissions": roles}
+        return {**self.repository(one), **now, "network_count": 0, "subscribers_count": 0}
 
     def seen_repository(self, one: Repository, who: User) -> dict[str, Any]:
         """Return a repository with what an account may do there, as its own list shows it."""

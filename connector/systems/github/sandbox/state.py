@@ -122,7 +122,8 @@ class Repository:
 
     ``gone`` are numbers of deleted issues (410); ``moved`` numbers of transferred ones, with the id
     of the repository and the number they have now (301).  ``writers`` may push (None: everybody), ``admins`` may
-    administer it (None: everybody), ``hidden_from`` may not even see it (404).
+    administer it (None: everybody), ``hidden_from`` may not even see it (404), ``assignable`` may be given issues
+    (None: everybody).  ``archived`` takes no write, ``has_issues`` False none that is about issues.
     """
 
     id: int
@@ -141,6 +142,9 @@ class Repository:
     admins: set[str] | None = None
     hidden_from: set[str] = field(default_factory=set)
     webhooks: dict[int, Registered] = field(default_factory=dict)
+    assignable: set[str] | None = None
+    archived: bool = False
+    has_issues: bool = True
 
     @property
     def full_name(self) -> str:
@@ -155,6 +159,10 @@ class Repository:
     def lets_write(self, user: User) -> bool:
         """Tell whether an account may set labels, milestones and assignees."""
         return self.writers is None or user.login in self.writers
+
+    def lets_assign(self, user: User | None) -> bool:
+        """Tell whether issues may be assigned to an account."""
+        return user is not None and (self.assignable is None or user.login in self.assignable)
 
     def comments_of(self, issue: Issue) -> Iterator[Comment]:
         """Return the comments on an issue, oldest first."""
