@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from connector.listed import Takes
+
 Path = tuple[str | int, ...]
 """Where something stands in a connector's file, as in `connector.documents`."""
 
@@ -108,54 +110,53 @@ class Needs:
 
 
 # --- what fits -------------------------------------------------------------------------------------------
-class Takes(StrEnum):
-    """What a field takes, in no system's words."""
-
-    LINE = "a line of text"
-    TEXT = "text"
-    ADDRESS = "a web address"
-    NUMBER = "a number"
-    DATE = "a date"
-    TIME = "a time with its zone"
-    CHOICE = "one of its choices"
-    CHOICES = "some of its choices"
-    TAGS = "labels"
-    PERSON = "a person"
-    PEOPLE = "persons"
-    FLAG = "true or false"
-    ITEM = "the key or number of an item"
-    ANYTHING = "anything"
-
-
 _ONE_LINERS: Final = frozenset(
     {Gives.LINE, Gives.WORD, Gives.ADDRESS, Gives.NUMBER, Gives.DATE, Gives.TIME, Gives.FLAG, Gives.WORDING}
 )
 _FITS: Final[Mapping[Takes, frozenset[Gives]]] = {
     Takes.LINE: _ONE_LINERS | {Gives.TEXT},
     Takes.TEXT: _ONE_LINERS | {Gives.TEXT},
-    Takes.ADDRESS: frozenset({Gives.ADDRESS, Gives.WORDING}),
+    Takes.LINK: frozenset({Gives.ADDRESS, Gives.WORDING}),
     Takes.NUMBER: frozenset({Gives.NUMBER, Gives.WORDING}),
     Takes.DATE: frozenset({Gives.DATE, Gives.TIME}),
     Takes.TIME: frozenset({Gives.TIME}),
-    Takes.CHOICE: frozenset({Gives.WORD, Gives.WORDING}),
-    Takes.CHOICES: frozenset({Gives.WORD, Gives.WORDS, Gives.WORDING}),
-    Takes.TAGS: frozenset({Gives.WORD, Gives.WORDS, Gives.LINE, Gives.WORDING, Gives.NUMBER, Gives.DATE}),
+    Takes.OPTION: frozenset({Gives.WORD, Gives.WORDING}),
+    Takes.OPTIONS: frozenset({Gives.WORD, Gives.WORDS, Gives.WORDING}),
+    Takes.LABELS: frozenset({Gives.WORD, Gives.WORDS, Gives.LINE, Gives.WORDING, Gives.NUMBER, Gives.DATE}),
     Takes.PERSON: frozenset({Gives.PERSON}),
     Takes.PEOPLE: frozenset({Gives.PERSON, Gives.PEOPLE}),
     Takes.FLAG: frozenset({Gives.FLAG}),
-    Takes.ITEM: frozenset({Gives.WORD, Gives.NUMBER, Gives.WORDING}),
+    Takes.LEVELS: frozenset({Gives.WORD, Gives.WORDS, Gives.WORDING}),
 }
+_SAID: Final[Mapping[Takes, str]] = {
+    Takes.LINE: "a line of text",
+    Takes.TEXT: "text",
+    Takes.LINK: "a web address",
+    Takes.NUMBER: "a number",
+    Takes.DATE: "a date",
+    Takes.TIME: "a time with its zone",
+    Takes.OPTION: "one of its choices",
+    Takes.OPTIONS: "some of its choices",
+    Takes.LEVELS: "a choice and one below it",
+    Takes.LABELS: "labels",
+    Takes.PERSON: "a person",
+    Takes.PEOPLE: "persons",
+    Takes.FLAG: "true or false",
+    Takes.ANY: "anything",
+}
+_CHOICES: Final = frozenset({Takes.OPTION, Takes.OPTIONS, Takes.LEVELS})
+_SEVERAL: Final = frozenset({Takes.LABELS, Takes.OPTIONS, Takes.LEVELS, Takes.PEOPLE})
 _INSTEAD: Final[Mapping[Takes, str]] = {
-    Takes.ADDRESS: "map url, or make an address with template:",
+    Takes.LINK: "map url, or make an address with template:",
     Takes.NUMBER: "map number, or take the number out of the text with transform: [{extract: ...}, number]",
     Takes.DATE: "map due, created or updated, or add transform: [{date: {to: date}}]",
     Takes.TIME: "map created or updated, or add transform: [date]",
-    Takes.CHOICE: "name the choices with map: or first:",
-    Takes.CHOICES: "map labels, or name the choices with map: or first:",
+    Takes.OPTION: "name the choices with map: or first:",
+    Takes.OPTIONS: "map labels, or name the choices with map: or first:",
     Takes.PERSON: "map assignee or reporter, with people: where the names differ",
     Takes.PEOPLE: "map assignees, with people: where the names differ",
     Takes.FLAG: "give value: true or value: false",
-    Takes.ITEM: "map key or number",
+    Takes.LEVELS: "name the choices with map: or first:",
 }
 
 
@@ -166,16 +167,21 @@ def misfit(fed: Fed, takes: Takes) -> Finding | None:
     A choice that is fed with the source's own words is a warning, because only those words that happen to be
     choices will be taken.
     """
-    if fed.closed or fed.gives is Gives.ANYTHING or takes is Takes.ANYTHING:
+    if fed.closed or fed.gives is Gives.ANYTHING or takes is Takes.ANY:
         return None
     if fed.gives not in _FITS[takes]:
-        several = fed.gives in {Gives.WORDS, Gives.PEOPLE} and takes not in {Takes.TAGS, Takes.CHOICES, Takes.PEOPLE}
+        several = fed.gives in {Gives.WORDS, Gives.PEOPLE} and takes not in {
+            Takes.LABELS,
+            Takes.OPTIONS,
+            Takes.LEVELS,
+            Takes.PEOPLE,
+        }
         act = "add transform: first or join" if several else _INSTEAD.get(takes, "map something else")
         return Finding(
-            Level.PROBLEM, fed.path, f"takes {takes.value}, and the rule gives {fed.gives.value}", act, "type"
+            Level.PROBLEM, fed.path, f"takes {_SAID[takes]}, and the rule gives {fed.gives.value}", act, "type"
         )
-    if takes in {Takes.CHOICE, Takes.CHOICES}:
-        text = f"takes {takes.value}, and gets words of the source as they are: one that is no choice is refused"
+    if takes in _CHOICES:
+        text = f"takes {_SAID[takes]}, and gets words of the source as they are: one that is no choice is refused"
         return Finding(Level.WARNING, fed.path, text, "name the choices with map: or first:", "open_choice")
     return None
 
@@ -186,6 +192,11 @@ def overlong(fed: Fed, most: int) -> Finding | None:
         return None
     text = f"takes {most} characters, and the rule gives {fed.gives.value} of any length: the rest is cut off"
     return Finding(Level.WARNING, fed.path, text, f"add transform: [{{truncate: {{length: {most}}}}}]", "length")
+
+
+def said(takes: Takes) -> str:
+    """Say in words what a field takes."""
+    return _SAID[takes]
 
 
 def meant(word: str, known: Iterable[str]) -> str:

@@ -10,7 +10,8 @@ import pytest
 from connector.compiling import fed, judged, needs_of, uninvertible
 from connector.config import Comments, Connector, End, Message, References
 from connector.event import Kind
-from connector.examining import Fed, Finding, Gives, Level, Takes, meant, misfit, overlong
+from connector.examining import Fed, Finding, Gives, Level, meant, misfit, overlong
+from connector.listed import Takes
 from connector.mapping import Rule, Step
 
 
@@ -122,7 +123,7 @@ def verdict(gives: Gives, takes: Takes) -> Level | None:
     return found.level if found else None
 
 
-@pytest.mark.parametrize("takes", [one for one in Takes if one is not Takes.ANYTHING])
+@pytest.mark.parametrize("takes", [one for one in Takes if one is not Takes.ANY])
 def test_every_kind_of_field_refuses_something_and_takes_what_is_unknown(takes: Takes) -> None:
     assert verdict(Gives.ANYTHING, takes) is None
     assert Level.PROBLEM in {verdict(gives, takes) for gives in Gives}

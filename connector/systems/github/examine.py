@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from connector.errors import Forbidden, Rejected
-from connector.examining import Fed, Finding, Level, Named, Needs, Takes, listed, meant, misfit, overlong
+from connector.examining import Fed, Finding, Level, Named, Needs, listed, meant, misfit, overlong
 from connector.ports import Site
 from connector.systems.github.api import PER_PAGE, found, get, pages
 from connector.systems.github.fields import LIFE, MOST_ASSIGNEES, field_named, names_of, shape
+from connector.systems.github.lists import TAKES
 from connector.systems.github.members import Json
 from connector.systems.github.settings import Target
 from connector.systems.github.text import TITLE_LIMIT
@@ -22,15 +23,6 @@ from connector.systems.github.text import TITLE_LIMIT
 PEOPLE_LOOKED_AT: Final = 20
 """Persons that are looked up in one examination: each is a call."""
 
-_TAKES: Final[Mapping[str, Takes]] = {
-    "title": Takes.LINE,
-    "body": Takes.TEXT,
-    "labels": Takes.TAGS,
-    "assignees": Takes.PEOPLE,
-    "milestone": Takes.CHOICE,
-    "state": Takes.CHOICE,
-    "state_reason": Takes.CHOICE,
-}
 _DROPPED: Final = frozenset({"labels", "assignees", "milestone"})
 """Fields that GitHub drops without a word from who may not push; its REST documentation says so."""
 
@@ -50,8 +42,8 @@ def examine(site: Site, target: Target, needs: Needs) -> Sequence[Finding]:
     for fed in needs.fields:
         field = field_named(fed.name)
         if field is None:
-            near = meant(fed.name, _TAKES)
-            act = f"did you mean {near!r}?" if near else f"there are {listed(_TAKES)}"
+            near = meant(fed.name, TAKES)
+            act = f"did you mean {near!r}?" if near else f"there are {listed(TAKES)}"
             result.append(Finding(Level.PROBLEM, fed.path, "GitHub issues have no such field", act, "field"))
         elif field in used:
             text = f"is the same field as {used[field].name}"
@@ -94,7 +86,7 @@ def _permissions(repository: Json, target: Target, used: Mapping[str, Fed], need
 
 # --- fields ------------------------------------------------------------------------------------------------
 def _field(site: Site, target: Target, field: str, fed: Fed) -> Iterator[Finding]:
-    if wrong := misfit(fed, _TAKES[field]):
+    if wrong := misfit(fed, TAKES[field]):
         yield wrong
     if field == "title" and (long := overlong(fed, TITLE_LIMIT)):
         yield long

@@ -20,7 +20,7 @@ from connector.systems.github.vocabulary import CATEGORY as STATES
 
 Query = Mapping[str, str]
 
-_TAKES: Final[Mapping[str, Takes]] = {
+TAKES: Final[Mapping[str, Takes]] = {
     "title": Takes.LINE,
     "body": Takes.TEXT,
     "labels": Takes.LABELS,
@@ -105,7 +105,7 @@ def fields(site: Site, query: Query) -> Iterator[Listed]:
         choices["labels"] = [{"id": one.id, "name": one.name} for one in labels(site, there)]
         choices["milestone"] = [{"id": str(one.facts["number"]), "name": one.name} for one in milestones(site, there)]
     found = []
-    for name, takes in _TAKES.items():
+    for name, takes in TAKES.items():
         facts: dict[str, Any] = {"takes": takes, "type": name, "required": name == "title"}
         facts["aliases"] = [word for word, meant in NAMES.items() if meant == name and word != name]
         if name in choices:

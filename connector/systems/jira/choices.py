@@ -6,33 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from connector.errors import Rejected
-from connector.examining import Fed, Finding, Level, Named, Takes, listed, meant, misfit, overlong, squeezed
+from connector.examining import Fed, Finding, Level, Named, listed, meant, misfit, overlong, said, squeezed
+from connector.listed import Takes
 from connector.ports import Site
+from connector.systems.jira.lists import TAKES
 from connector.systems.jira.metadata import Field
 from connector.systems.jira.readback import shown
 from connector.systems.jira.shapes import LINE, shape
 from connector.systems.jira.text import words
-
-TAKES: Final[Mapping[str, Takes]] = {
-    "line": Takes.LINE,
-    "text": Takes.TEXT,
-    "url": Takes.ADDRESS,
-    "number": Takes.NUMBER,
-    "date": Takes.DATE,
-    "datetime": Takes.TIME,
-    "option": Takes.CHOICE,
-    "named": Takes.CHOICE,
-    "cascade": Takes.CHOICE,
-    "options": Takes.CHOICES,
-    "named_list": Takes.CHOICES,
-    "labels": Takes.TAGS,
-    "user": Takes.PERSON,
-    "users": Takes.PEOPLE,
-    "sprint": Takes.ITEM,
-    "parent": Takes.ITEM,
-    "project": Takes.ITEM,
-}
-"""What each kind of field (`metadata.kind_of`) takes; of the others nothing is claimed."""
 
 PEOPLE_LOOKED_AT: Final = 20
 """Persons of a table that are looked up in one examination: each is a call."""
@@ -42,7 +23,7 @@ _CHOSEN: Final = frozenset({"option", "options", "named", "named_list"})
 
 def judge(site: Site, project: str, field: Field, fed: Fed) -> Iterator[Finding]:
     """Judge what a rule gives, and every value that it names, against a field."""
-    if found := misfit(fed, TAKES.get(field.kind, Takes.ANYTHING)):
+    if found := misfit(fed, TAKES.get(field.kind, Takes.ANY)):
         yield found
     if field.kind == "line" and (found := overlong(fed, LINE)):
         yield found
@@ -133,7 +114,7 @@ def _refused(site: Site, project: str, field: Field, value: Any) -> Rejected | N
 
 def _nearest(why: Rejected, field: Field, one: Named) -> str:
     if why.cause.partition(":")[0] != "option" or not field.allowed:
-        return f"give what {field.name} takes: {TAKES.get(field.kind, Takes.ANYTHING).value}"
+        return f"give what {field.name} takes: {said(TAKES.get(field.kind, Takes.ANY))}"
     known = [shown(row) for row in field.allowed]
     below = [shown(child) for row in field.allowed for child in row.get("children") or () if isinstance(child, Mapping)]
     for word in reversed(words(one.value).split("/")):

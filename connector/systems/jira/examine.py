@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from connector.errors import Rejected
-from connector.examining import Fed, Finding, Level, Named, Needs, Takes, meant, misfit
+from connector.examining import Fed, Finding, Level, Named, Needs, meant, misfit
+from connector.listed import Takes
 from connector.ports import Site
 from connector.systems.jira import choices, moving
 from connector.systems.jira.api import get_object
@@ -179,7 +180,7 @@ def _statuses(site: Site, target: JiraTarget, needs: Needs, fields: frozenset[st
         return
     flow = moving.look(site, target)
     for fed in wanted:
-        found = [one for one in [misfit(fed, Takes.CHOICE)] if one is not None]
+        found = [one for one in [misfit(fed, Takes.OPTION)] if one is not None]
         if fed.both_ways and fed.closed:
             found += choices.uncovered(fed, [name for name, _ in flow.statuses.values()])
         found += _moves(flow, fed.named, fields, able=able)

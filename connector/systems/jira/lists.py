@@ -29,7 +29,7 @@ _PEOPLE: Final = 1_000
 """Cloud looks for assignable people among the first thousand only."""
 _PAGE: Final = 100
 
-_TAKES: Final = {
+TAKES: Final = {
     "line": Takes.LINE,
     "text": Takes.TEXT,
     "url": Takes.LINK,
@@ -108,7 +108,7 @@ def _edit_screen(site: Site, target: JiraTarget, issue: str) -> Mapping[str, Fie
 
 
 def _field(field: Field, screens: list[str]) -> Listed:
-    facts: dict[str, Any] = {"takes": _TAKES.get(field.kind, Takes.ANY), "type": field.type, "screens": screens}
+    facts: dict[str, Any] = {"takes": TAKES.get(field.kind, Takes.ANY), "type": field.type, "screens": screens}
     facts["required"] = field.required and not field.has_default and field.id not in _OURS
     if field.allowed is not None and facts["takes"] in {Takes.OPTION, Takes.OPTIONS, Takes.LEVELS}:
         facts["options"] = [_option(one) for one in field.allowed]

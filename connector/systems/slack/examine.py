@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from connector.errors import Forbidden, Rejected
-from connector.examining import Finding, Gives, Level, Needs, Takes, listed, meant, misfit
+from connector.examining import Finding, Gives, Level, Needs, listed, meant, misfit
+from connector.listed import Takes
 from connector.ports import Site
 from connector.systems.slack.api import document, get, pages, probe
 from connector.systems.slack.deliver import CHANNELS_LIFE, FIELDS, shape
