@@ -110,6 +110,20 @@ def resolved(
     raise ConfigError(tuple(problems))
 
 
+def documents(
+    texts: Mapping[str, str | bytes],
+    templates: Mapping[str, str | bytes] | None = None,
+    *,
+    variables: Mapping[str, str] | None = None,
+    allowed: tuple[str, ...] = ("CONNECTOR_*",),
+) -> dict[str, Document]:
+    """Return each connector with the place of every value, so that what is found later is told with its line."""
+    found = gathered(texts, templates or {}, variables or {}, allowed)
+    return {
+        str(one.value["name"]): one for one in found.connectors if isinstance(one.value, dict) and "name" in one.value
+    }
+
+
 def said(
     texts: Mapping[str, str | bytes],
     templates: Mapping[str, str | bytes] | None = None,

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from connector.config import Config
-from connector.documents import MOST_BYTES
+from connector.documents import MOST_BYTES, Document
 from connector.errors import ConfigError, Problem, Unauthorized
 from connector.gathering import MOST_FILES, MOST_PEOPLE_BYTES
-from connector.loading import Speaks, load, resolved
+from connector.loading import Speaks, documents, load, resolved
 from connector.ports import Secret, SecretRef
 from connector.registry import SYSTEMS
 from connector.transforms import TRANSFORMS
@@ -80,6 +80,10 @@ class Folder:
         """Return a connector with its template merged in; raises `ConfigError` where there is none."""
         texts = load_folder(self.path, self.only)
         return resolved(texts, connector, ready_made(), variables=self._variables)
+
+    def documents(self) -> Mapping[str, Document]:
+        """Return each connector as its files say it, with the line of every value; name -> document."""
+        return documents(load_folder(self.path, self.only), ready_made(), variables=self._variables)
 
     def stamp(self) -> object:
         """Return something that differs once a file has changed, come or gone; reads no file.

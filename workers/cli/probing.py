@@ -3,43 +3,58 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from connector.compiling import judged
 from connector.config import Config, Connection, Connector
-from connector.errors import ConnectorError, RateLimited, Rejected
-from connector.event import Text
-from connector.mapping import MISSING, Rule
+from connector.documents import Document, Path, written
+from connector.errors import ConnectorError, RateLimited
+from connector.examining import Finding as Examined
 from connector.registry import SYSTEMS
 from connector.system import Who
 from workers.cli.output import say
 from workers.cli.parts import parts, wired
 from workers.desk import Desk
+from workers.examination import examine
 
 _STYLES: Final = {"ok": "green", "warning": "yellow", "problem": "red"}
-_GUESSES: Final[tuple[Any, ...]] = (None, Text(format="plain", content="sample"), [], True)
-"""Values for a field whose value only an event can tell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing found out: ``ok``, ``warning`` or ``problem``."""
+    """One thing found out: ``ok``, ``warning`` or ``problem``.
+
+    ``path`` is the place in the connector's file, where it is about one, and ``act`` what to do.
+    """
 
     word: str
     what: str
     text: str
+    path: Path = ()
+    act: str = ""
+    file: str = ""
+    line: int = 0
 
-    def as_json(self) -> dict[str, str]:
+    def as_json(self) -> dict[str, Any]:
         """Return it for scripts."""
-        return {"level": self.word, "what": self.what, "text": self.text}
+        more = {"path": written(self.path), "act": self.act, "file": self.file, "line": self.line}
+        return {
+            "level": self.word,
+            "what": self.what,
+            "text": self.text,
+            **{name: value for name, value in more.items() if value},
+        }
 
 
 def show(findings: Iterable[Finding]) -> None:
     """Print findings for people, a line each."""
     for one in findings:
-        say(f"{one.word:>8}  {one.what}: {one.text}", style=_STYLES[one.word])
+        act = f"; {one.act}" if one.act else ""
+        where = f" ({one.file}:{one.line})" if one.file and one.word != "ok" else ""
+        say(f"{one.word:>8}  {one.what}: {one.text}{act}{where}", style=_STYLES[one.word])
 
 
 def unseen(config: Config) -> Iterator[Finding]:
@@ -71,11 +86,11 @@ def ask(config: Config) -> Iterator[Finding]:
 
 
 def ends(desk: Desk, config: Config, connector: Connector, *, deaf: Collection[str] = ()) -> Iterator[Finding]:
-    """Ask a connector's source for its latest and its target for its fields; connections in ``deaf`` are left out."""
+    """Ask a connector's source for its latest, its target for what it needs; connections in ``deaf`` are left out."""
     if connector.source.connection not in deaf:
         yield from _source(desk, config, connector)
     if connector.target.connection not in deaf:
-        yield from _fields(desk, config, connector)
+        yield from _target(desk, config, connector)
 
 
 def probe(desk: Desk, config: Config, connection: Connection) -> Iterator[Finding]:
@@ -150,52 +165,34 @@ def _source(desk: Desk, config: Config, connector: Connector) -> Iterator[Findin
         yield Finding("ok", f"connector {connector.name}", "from: can be read")
 
 
-def _fields(desk: Desk, config: Config, connector: Connector) -> Iterator[Finding]:
-    what = f"connector {connector.name}"
-    if SYSTEMS[config.connections[connector.target.connection].system].target is None:
-        yield Finding("problem", what, "to: this system cannot be written to")
+def _target(desk: Desk, config: Config, connector: Connector) -> Iterator[Finding]:
+    try:
+        found = examine(desk, config, connector)
+    except ConnectorError as error:
+        # Not about one field: the project, the repository, the connection.
+        yield Finding("problem", f"connector {connector.name}", f"to: {error}")
         return
-    for rule in connector.mapping:
-        try:
-            wrong = _wrong(desk, config, connector, rule)
-        except ConnectorError as error:
-            # Not about one field: the project, the repository, the connection.
-            yield Finding("problem", what, f"to: {error}")
-            return
-        for problem in wrong:
-            yield Finding("problem", what, f"mapping.{rule.target}: {problem}")
-        if not wrong:
-            yield Finding("ok", what, f"mapping.{rule.target} exists")
+    yield from (_told(connector, one) for one in found)
 
 
-def _wrong(desk: Desk, config: Config, connector: Connector, rule: Rule) -> list[str]:
-    """Return what the target says against a field and the values that the mapping itself names."""
-    target = SYSTEMS[config.connections[connector.target.connection].system].target
-    site = desk.site(connector.target.connection, time.monotonic() + 60)
-
-    def refused(value: Any) -> str:
-        if target is None:
-            return ""
-        try:
-            target.shape(site, connector.target.settings, {rule.target: value}, None)
-        except Rejected as error:
-            if error.status is not None:
-                raise
-            return error.fields.get(rule.target) or next(iter(error.fields.values()), str(error))
-        return ""
-
-    if named := _named(rule):
-        return sorted({text for value in named if (text := refused(value))})
-    said = [refused(guess) for guess in _GUESSES]
-    # What is said whatever the value is about the field itself.
-    return [said[0]] if said[0] and len(set(said)) == 1 else []
+def said(config: Config) -> Iterator[Finding]:
+    """Say what is wrong with connectors whatever their targets are; nobody is asked."""
+    for connector in config.connectors.values():
+        yield from (_told(connector, one) for one in judged(connector))
 
 
-def _named(rule: Rule) -> list[Any]:
-    """Return the values that a rule can come to and that stand in it."""
-    named = [] if rule.default is MISSING else [rule.default]
-    if rule.value is not MISSING and not rule.steps:
-        named.append(rule.value)
-    for table in (rule.table, rule.first):
-        named += list(table.values()) if table and not rule.steps else []
-    return named
+def _told(connector: Connector, one: Examined) -> Finding:
+    path = written(one.path)
+    text = f"{path} exists" if one.text == "exists" else f"{path}: {one.text}"
+    return Finding(one.level.value, f"connector {connector.name}", text, one.path, one.act)
+
+
+def placed(findings: Iterable[Finding], documents: Mapping[str, Document]) -> Iterator[Finding]:
+    """Say of each finding in which line of which file it stands."""
+    for one in findings:
+        document = documents.get(one.what.removeprefix("connector "))
+        if document is None or not one.path:
+            yield one
+            continue
+        place = document.place(one.path)
+        yield replace(one, file=place.file, line=place.line)

@@ -15,7 +15,7 @@ from connector.errors import ConfigError, Problem
 from connector.registry import SYSTEMS
 from workers.cli.output import FAILED, USAGE, as_json, console, errors, fail, print_json, print_table, say
 from workers.cli.parts import parts, wired
-from workers.cli.probing import Finding, ask, probe, show, unseen
+from workers.cli.probing import Finding, ask, placed, probe, said, show, unseen
 
 if TYPE_CHECKING:
     from connector.config import Connector
@@ -99,10 +99,15 @@ def _write(path: Path, text: str) -> list[Path]:
 
 @click.command()
 @click.argument("path", required=False, type=click.Path(path_type=Path))
-@click.option("--live", is_flag=True, help="Also ask the connections: credentials, scopes, fields.")
+@click.option("--live", is_flag=True, help="Also ask the systems: credentials, permissions, fields, choices, workflow.")
 @as_json
 def check(path: Path | None, *, live: bool, as_json: bool) -> None:
-    """Check a configuration: all problems at once, each with file, line and path.  Exit code 2 if any."""
+    """Check a configuration: all problems at once, each with file, line and path.  Exit code 2 if any.
+
+    With --live every connector is also held against its target as it is now: does each field exist on the screens,
+    do the named choices exist, may the account do what is needed, is everything required fed, does the workflow lead
+    where issues shall go.  Nothing is written; exit code 1 if there is a problem.
+    """
     from workers.env_file import filled
     from workers.files import Folder
     from workers.settings import Settings
@@ -119,9 +124,10 @@ def check(path: Path | None, *, live: bool, as_json: bool) -> None:
     except ConfigError as error:
         _print_problems(error.problems, as_json=as_json)
         raise SystemExit(USAGE) from error
-    findings = list(unseen(config))
+    findings = [*unseen(config), *said(config)]
     if live:
         findings += list(ask(config))
+    findings = list(placed(findings, folder.documents()))
     wrong = any(one.word == "problem" for one in findings)
     if as_json:
         print_json(
