@@ -14,42 +14,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from connector.event import Text
-from connector.richtext import (
-    adf_read,
-    adf_write,
-    cut,
-    markdown_read,
-    markdown_write,
-    mrkdwn_read,
-    mrkdwn_write,
-    wiki_read,
-    wiki_write,
-)
+from connector.richtext import adf_read, cut, wiki_write
 from connector.richtext import plain as _plain
+from connector.richtext.compare import same
+from connector.richtext.formats import FORMATS, Codec, parts
+from connector.richtext.restore import Merged, merge_back
 from connector.richtext.settle import settled
 from connector.richtext.tree import Document, Style, Written
 
-__all__ = ["FORMATS", "Codec", "Converted", "Document", "Style", "Written", "convert", "find_text", "plain", "size"]
-
-
-@dataclass(frozen=True, slots=True)
-class Codec:
-    """A format: ``read`` takes any content without raising, ``write`` gives content and losses."""
-
-    read: Callable[[Any], Document]
-    write: Callable[[Document, Style], Written]
-
-
-FORMATS: Final[Mapping[str, Codec]] = {
-    "markdown": Codec(markdown_read.read, markdown_write.write),
-    "adf": Codec(adf_read.read, adf_write.write),
-    "wiki": Codec(wiki_read.read, wiki_write.write),
-    "mrkdwn": Codec(mrkdwn_read.read, mrkdwn_write.write),
-    "plain": Codec(_plain.read, _plain.write),
-}
+__all__ = [
+    "FORMATS",
+    "Codec",
+    "Converted",
+    "Document",
+    "Merged",
+    "Style",
+    "Written",
+    "convert",
+    "find_text",
+    "merge_back",
+    "plain",
+    "same",
+    "size",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +68,8 @@ def convert(
     An unknown format of a text is read as plain text; an unknown ``to`` is a KeyError, our own bug.
     """
     codec = FORMATS[to]
-    known, content = _parts(text)
-    source = FORMATS.get(known, FORMATS["plain"]).read(content)
+    known, content = parts(text)
+    source = FORMATS[known].read(content)
     document = settled(source, known=known, to=to, people=people, pings=pings)
     style = Style(pings=pings)
     written = codec.write(document, style)
@@ -98,13 +88,6 @@ def convert(
     return Converted(written.content, tuple(dict.fromkeys(losses)))
 
 
-def _parts(text: Text | str | None) -> tuple[str, Any]:
-    """Return the format and the content of a text; a bare str is plain."""
-    if isinstance(text, Mapping):
-        return str(text.get("format")), text.get("content")
-    return "plain", text or ""
-
-
 def size(to: str, content: Any) -> int:
     """Return the length that a limit is compared with: UTF-16 units, never fewer than code points.
 
@@ -120,8 +103,8 @@ def plain(text: Text | str | None) -> str:
     """Return readable plain text, for titles, templates and conditions; links show their words only."""
     if text is None or isinstance(text, str):
         return text or ""
-    known, content = _parts(text)
-    document = FORMATS.get(known, FORMATS["plain"]).read(content)
+    known, content = parts(text)
+    document = FORMATS[known].read(content)
     document = settled(document, known=known, to="plain", people=None, pings=False)
     return _plain.show(document.blocks).strip("\n")
 

@@ -66,11 +66,15 @@ _SIMPLE: Final = {
 }  # fmt: skip
 _STATUS: Final = re.compile(r"neutral|purple|blue|red|yellow|green|#[0-9a-fA-F]{6}")
 
+_OWN_ID: Final = re.compile(r'"task-([0-9]{1,6})"')
+"""An id of ours in a node that is carried along: it is not given again."""
+
 
 def write(document: Document, style: Style) -> Written:
     """Write a document as the dict that the API takes."""
     del style  # a text in ADF pings nobody: only mention nodes do
-    writer = _Writer()
+    kept = "".join(block.native for block in document.blocks if isinstance(block, Opaque))
+    writer = _Writer(max(map(int, _OWN_ID.findall(kept)), default=0))
     content = writer.blocks(document.blocks, _DOC, "not possible here")
     return Written({"type": "doc", "version": 1, "content": content}, writer.losses.words)
 
@@ -78,9 +82,9 @@ def write(document: Document, style: Style) -> Written:
 class _Writer:
     """Carry what one document needs while it is written: its losses and a counter for ids."""
 
-    def __init__(self) -> None:
+    def __init__(self, ids: int) -> None:
         self.losses = Losses()
-        self._ids = 0
+        self._ids = ids
 
     def local_id(self, known: str) -> str:
         """Return the id a task came with, or the next of our own."""

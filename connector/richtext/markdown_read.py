@@ -54,6 +54,32 @@ def read(content: Any) -> Document:
     return Document(blocks, losses.words)
 
 
+def sliced(text: str) -> list[tuple[int, int, Blocks]]:
+    """Return the blocks of a text with the lines (first, one past the last) that they stand in.
+
+    A foldable section is one slice, from its first element to its last; lines between slices hold
+    nothing that shows (empty lines, definitions of links).
+    """
+    reader = _Reader(Losses())
+    done: list[tuple[int, int, Blocks]] = []
+    frames = [_Frame()]
+    start = 0
+    tokens = parse(text)
+    place = 0
+    while place < len(tokens):
+        end = _end(tokens, place) if tokens[place].nesting > 0 else place
+        first, last = tokens[place].map or (start, start)
+        start = first if len(frames) == 1 else start
+        reader.step(tokens[place : end + 1], frames)
+        place = end + 1
+        if len(frames) > 1 and place == len(tokens):
+            reader.close(frames)
+        if len(frames) == 1:
+            done.append((start, last, tuple(frames[0].blocks)))
+            frames[0].blocks.clear()
+    return done
+
+
 @dataclass(slots=True)
 class _Frame:
     """A ``<details>`` that is open among the blocks of one container."""
@@ -84,16 +110,23 @@ class _Reader:
         frames = [_Frame()]
         place = 0
         while place < len(tokens):
-            token = tokens[place]
-            end = _end(tokens, place) if token.nesting > 0 else place
-            if token.type == "html_block":
-                self.html(token.content, frames)
-            else:
-                frames[-1].blocks += self.block(token, tokens[place + 1 : end])
+            end = _end(tokens, place) if tokens[place].nesting > 0 else place
+            self.step(tokens[place : end + 1], frames)
             place = end + 1
+        self.close(frames)
+        return tuple(frames[0].blocks)
+
+    def step(self, tokens: list[Token], frames: list[_Frame]) -> None:
+        """Read the tokens of one block into the innermost frame."""
+        if tokens[0].type == "html_block":
+            self.html(tokens[0].content, frames)
+        else:
+            frames[-1].blocks += self.block(tokens[0], tokens[1:-1])
+
+    def close(self, frames: list[_Frame]) -> None:
+        """Close every ``<details>`` that is still open."""
         while len(frames) > 1:
             self.fold(frames)
-        return tuple(frames[0].blocks)
 
     def fold(self, frames: list[_Frame]) -> None:
         """Close the innermost ``<details>``."""

@@ -161,6 +161,20 @@ def _indented(text: str, first: str, others: str) -> str:
     return "\n".join((others if number else first) + line for number, line in enumerate(lines))
 
 
+def unboxed(points: BulletList) -> BulletList | TaskList:
+    """Read points that all begin with a drawn box as the tasks that they stand for."""
+    tasks: list[Item] = []
+    for item in points.items:
+        match item.blocks:
+            case (Paragraph((Run(text), *inlines)), *rest) if text[:1] in {"☑", "☐"}:
+                words = Run(text[1:].lstrip(" "))
+                first = Paragraph((*([words] if words.text else []), *inlines))
+                tasks.append(Item((first, *rest), done=text[0] == "☑"))
+            case _:
+                return points
+    return TaskList(tuple(tasks))
+
+
 def cell_words(cell: Cell) -> str:
     """Show a cell in one line."""
     return " ".join(show(cell.blocks).split())

@@ -7,6 +7,7 @@ knows and the tree does not is carried as `Opaque` and given back unchanged to i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -316,6 +317,10 @@ class Losses:
     def add(self, words: str) -> None:
         """Remember a loss."""
         self._words[words] = None
+
+    def add_all(self, words: Iterable[str]) -> None:
+        """Remember losses."""
+        self._words.update(dict.fromkeys(words))
 
     @property
     def words(self) -> tuple[str, ...]:

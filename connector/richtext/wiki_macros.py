@@ -69,33 +69,49 @@ def lines(text: str, inside: Callable[[str, int], Blocks], depth: int = 0) -> li
     return done
 
 
+def ranges(text: str) -> Iterator[range]:
+    """Yield where the outermost boxes stand, ascending, their signs included."""
+    for sign, _, end in _boxes(text, 0):
+        yield range(sign.start, end)
+
+
 def _pieces(text: str, inside: Callable[[str, int], Blocks], depth: int) -> Iterator[Piece]:
+    done = 0
+    for sign, close, end in _boxes(text, depth):
+        yield from _text(text[done : sign.start])
+        if sign.name in VERBATIM:
+            yield _verbatim(text, sign, close)
+        else:
+            yield _box(sign, inside(text[sign.end : close], depth + 1))
+        done = end
+    yield from _text(text[done:])
+
+
+def _boxes(text: str, depth: int) -> Iterator[tuple[_Sign, int, int]]:
+    """Yield the sign that opens each outermost box, where its content ends, and where it ends.
+
+    What is in a box is cut when its content is read.
+    """
     signs = list(_signs(text))
     left: dict[str, int] = {}
     for sign in signs:
         left[sign.name] = left.get(sign.name, 0) + 1
-    done = 0
     opened: list[_Sign] = []
-    # Only the outermost box is cut out here; what is in it is cut when ``inside`` reads it.
     for sign in signs:
         left[sign.name] -= 1
         if sign.name in VERBATIM:
             if not opened:
-                yield from _text(text[done : sign.start])
-                body, _, done = _verbatim(text, sign)
-                yield body
+                close = text.find(f"{{{sign.name}}}", sign.end)
+                yield sign, close, close + len(sign.name) + 2
             continue
         holders = [place for place, one in enumerate(opened) if one.name == sign.name]
         if holders and sign.options is None:
             outer = opened[0]
             del opened[holders[-1] :]
             if not opened:
-                yield from _text(text[done : outer.start])
-                yield _box(outer, inside(text[outer.end : sign.start], depth + 1))
-                done = sign.end
+                yield outer, sign.start, sign.end
         elif left[sign.name] and len(opened) + depth < MOST_BOXES:
             opened.append(sign)
-    yield from _text(text[done:])
 
 
 def _text(text: str) -> Iterator[str]:
@@ -130,13 +146,13 @@ def _signs(text: str) -> Iterator[_Sign]:
             place = close + len(name) + 2
 
 
-def _verbatim(text: str, sign: _Sign) -> tuple[CodeBlock, int, int]:
-    """Return a code block and where it ends; one line end next to each sign belongs to the sign."""
-    close = text.find(f"{{{sign.name}}}", sign.end)
+def _verbatim(text: str, sign: _Sign, close: int) -> CodeBlock:
+    """Return a code block; one line end next to each sign belongs to the sign."""
     body = text[sign.end : close]
     body = body.removeprefix("\n").removesuffix("\n") if body != "\n" else ""
-    language = _options(sign.options).get("", "") if sign.name == "code" else ""
-    return CodeBlock(body, language or _options(sign.options).get("language", "")), close, close + len(sign.name) + 2
+    options = _options(sign.options)
+    language = options.get("", "") if sign.name == "code" else ""
+    return CodeBlock(body, language or options.get("language", ""))
 
 
 def _box(sign: _Sign, blocks: Blocks) -> Block:

@@ -1,0 +1,67 @@
+"""Tell whether two texts say the same, whatever their formats and the writing of their authors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from connector.event import Text
+from connector.richtext.formats import FORMATS, parts
+from connector.richtext.settle import People, settled
+from connector.richtext.tree import Blocks, Document, Item, Mention, Run, Style, TaskList
+from connector.richtext.walk import mapped
+
+T = TypeVar("T")
+
+
+def same(one: Text, other: Text, *, people: People | None = None) -> bool:
+    """Tell that writing ``one`` over ``other`` (or the other way round) would change nothing to read.
+
+    Texts of one format are equal if they are read as the same document, whatever signs they are
+    written with.  Texts of two formats are equal if one is what the other comes out as when it is
+    written in that format: a red word equals the same word where there are no colours.  ``people``
+    maps the id of a person in ``one`` to that in ``other``; who is not mapped is compared by name.
+    """
+    return _equal(one, other, people) or (one["format"] != other["format"] and _equal(other, one, None))
+
+
+def _equal(source: Text, target: Text, people: People | None) -> bool:
+    known, content = parts(source)
+    to, held = parts(target)
+    if known == to and content == held:
+        return True
+    document = FORMATS[known].read(content)
+    if known != to or people is not None:
+        document = settled(document, known=known, to=to, people=people, pings=False)
+    left, right = normal(to, document.blocks), normal(to, FORMATS[to].read(held).blocks)
+    return anonymous(left) == anonymous(right) or (known != to and unnamed(left) == unnamed(right))
+
+
+def normal(known: str, blocks: Blocks) -> Blocks:
+    """Return blocks as they come back when they are written in a format and read again."""
+    codec = FORMATS[known]
+    document = codec.read(codec.write(Document(blocks), Style()).content)
+    return bare(settled(document, known=known, to=known, people=lambda person: person, pings=False).blocks)
+
+
+def bare(value: T) -> T:
+    """Return nodes without what no reader sees: the ids of tasks."""
+    return mapped(value, _bare)
+
+
+def unnamed(value: T) -> T:
+    """Return nodes in which people are plain names, so that only words are compared."""
+    return mapped(value, _named)
+
+
+def anonymous(value: T) -> T:
+    """Return nodes in which people are their ids: how they are called here and there is left out."""
+    return mapped(value, lambda node: Mention(node.id, marks=node.marks) if isinstance(node, Mention) else node)
+
+
+def _bare(node: Any) -> Any:
+    return replace(node, local_id="") if isinstance(node, Item | TaskList) and node.local_id else node
+
+
+def _named(node: Any) -> Any:
+    return Run(f"@{node.name or node.id}", node.marks) if isinstance(node, Mention) else node
