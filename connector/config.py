@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Any
 
 from connector.event import Kind
@@ -34,13 +35,24 @@ class Http:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One configured site or account; ``settings`` is what the system's own schema loaded."""
+    """One configured site or account; ``settings`` is what the system's own schema loaded.
+
+    ``teams``: who may use it (anybody where it is empty), and which projects, repositories or channels of it: patterns
+    (``acme/pay-*``), all where there are none.
+    """
 
     name: str
     system: str
     settings: Any
     http: Http = field(default_factory=Http)
-    teams: tuple[str, ...] = ()
+    teams: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def lets(self, team: str, place: str) -> bool:
+        """Tell whether a team may touch a project, repository or channel here; case does not matter."""
+        if team not in self.teams:
+            return not self.teams
+        patterns = self.teams[team]
+        return not patterns or any(fnmatchcase(place.casefold(), one.casefold()) for one in patterns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from connector.grammar_fields import (
     Pattern,
     Poll,
     Steps,
+    Teams,
     Version,
     Wording,
     Words,
@@ -323,7 +324,12 @@ class AnyConnectionSchema(Declaration):
 
     system = Word(required=True, metadata=_says("The system that it is a site or account of."))
     http = fields.Nested(HttpSchema, metadata=_says("Proxy, certificates, timeouts, private networks."))
-    teams = OneOrMany(Name(), metadata=_says("Who may use it; anybody where it is left out."))
+    teams = Teams(
+        metadata=_says(
+            "Who may use it; anybody where it is left out. As a mapping also what of it: "
+            "{payments: {repositories: [acme/pay-*]}, web: {}}."
+        )
+    )
 
 
 class FileSchema(Declaration):

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate
 
-from connector.declare import Duration, Known, OneOrMany, Word, near
+from connector.declare import Duration, Known, Name, OneOrMany, Table, Word, near
 from connector.event import Kind
 from connector.expression import compile_read, heads
 from connector.mapping import NAMES, Step
@@ -126,6 +126,28 @@ class Poll(Duration):
 
     def _deserialize(self, value: Any, *args: Any, **kw: Any) -> timedelta:
         return timedelta(0) if value == "off" else super()._deserialize(value, *args, **kw)
+
+
+class Teams(fields.Field[Mapping[str, Mapping[str, tuple[str, ...]]]]):
+    """Names of teams, or a mapping from them to what each may use: ``{payments: {projects: [PAY]}, web: {}}``."""
+
+    def _deserialize(self, value: Any, *args: Any, **kw: Any) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+        if not isinstance(value, dict):
+            names: tuple[str, ...] = OneOrMany(Name()).deserialize(value, *args, **kw)
+            return {name: {} for name in names}
+        OneOrMany(Name()).deserialize(list(value), *args, **kw)
+        return Table(_Allowed()).deserialize(value, *args, **kw) or {}
+
+
+class _Allowed(fields.Field[Mapping[str, tuple[str, ...]]]):
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Mapping[str, tuple[str, ...]]:
+        if value == {}:
+            return {}
+        if not isinstance(value, dict):
+            message = "must be a mapping ({projects: [PAY]}), or {} for all of the connection"
+            raise ValidationError(message)
+        names = OneOrMany(Word(validate=validate.Length(1, 255)))
+        return Table(names).deserialize(value) or {}
 
 
 class Version(fields.Field[int]):

@@ -129,6 +129,10 @@ def _shape(one: fields.Field[Any]) -> dict[str, Any]:
             return {"anyOf": [{"type": "boolean"}, _object(grammar.CommentsSchema())]}
         case grammar_fields.Poll():
             return {"anyOf": [_SPAN, {"const": "off"}]}
+        case grammar_fields.Teams():
+            names = _shape(OneOrMany(Name()))["anyOf"]
+            places = {"type": "object", "additionalProperties": _shape(OneOrMany(fields.String()))}
+            return {"anyOf": [*names, {"type": "object", "additionalProperties": places, "minProperties": 1}]}
         case Table():
             table = {"type": "object", "additionalProperties": _shape(one.inner), "minProperties": 1}
             return {"anyOf": [table, {"type": "string", "pattern": "\\.csv$"}]} if one.name == "people" else table
@@ -223,6 +227,8 @@ def _kind(one: fields.Field[Any]) -> str:
             return "true, false or mapping"
         case grammar_fields.Poll():
             return "time span or `off`"
+        case grammar_fields.Teams():
+            return "name, a list, or mapping"
         case Duration():
             return "time span"
         case SecretField():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from connector.config import Config, Connector, Mode
+from connector.config import Config, Connector, End, Mode
 from connector.event import Event, Kind
 from connector.mapping import Tools
 from connector.planning import filtered
@@ -34,6 +34,22 @@ def routes(config: Config, systems: Mapping[str, System], event: Event, tools: T
                 yield Route(connector, "it is being removed and takes nothing new")
                 continue
             yield _route(connector, systems[config.connections[connector.source.connection].system], event, tools)
+
+
+def kept_out(config: Config, connector: Connector, system: System, end: End, place: str) -> str:
+    """Say why the connector's team may not touch an item of an end (its `Entity.scope`); "" where it may.
+
+    What a configuration names is checked when it is loaded; an item may be elsewhere (moved, or named by a person).
+    """
+    connection, team = config.connections[end.connection], connector.owner.team
+    if connection.teams and team not in connection.teams:
+        return f"connection {connection.name} is not for {f'team {team!r}' if team else 'connectors without a team'}"
+    patterns = connection.teams.get(team, ())
+    if system.places is None or not all(system.places.told(one) for one in patterns) or connection.lets(team, place):
+        return ""
+    where = f"{place} is none of them" if place else "of this item it is not known"
+    may = ", ".join(patterns)
+    return f"team {team!r} may use only these {system.places.word} of connection {connection.name}: {may}; {where}"
 
 
 def _route(connector: Connector, system: System, event: Event, tools: Tools) -> Route:

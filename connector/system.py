@@ -264,6 +264,21 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
+class Places:
+    """What a connection's ``teams:`` may keep a team to: projects, repositories, channels.
+
+    ``word`` is what they are called there.  ``source(settings)`` and ``target(settings)`` are the names of those that a
+    ``from:`` or ``to:`` block speaks of.  ``told(name)`` says whether `Entity.scope` is told in such a name, so that
+    every item can be held against it, and not only the configuration.
+    """
+
+    word: str
+    source: Callable[[Any], tuple[str, ...]]
+    target: Callable[[Any], tuple[str, ...]]
+    told: Callable[[str], bool] = lambda _name: True
+
+
+@dataclass(frozen=True, slots=True)
 class Who:
     """The answer to *who am I here*: shown by doctor, used to tell Forbidden from Unauthorized."""
 
@@ -316,6 +331,7 @@ class System:
     credential has is told as more than it should have.
     ``implied(body)`` -> the headers that a recorded body (parsed JSON) must have come with, so that a
     file can be read that was saved without them; empty where the body does not tell.
+    ``places`` what teams may be kept to within a connection; None where there is nothing of the kind.
     ``conditional`` True where a read with ``If-None-Match`` may be answered 304 and then costs no quota.
     ``tell(site, place, text)`` posts a short Markdown text where a person named the place (a channel), for
     alerts; None where the system is no place to tell people things.
@@ -353,6 +369,7 @@ class System:
     blind_spots: tuple[str, ...] = ()
     polled_only: frozenset[Kind] = frozenset()
     redelivers: timedelta = timedelta(days=7)
+    places: Places | None = None
     conditional: bool = False
     webhooks: Webhooks | None = None
     tells_mark: Callable[[Event], bool] = lambda _event: True

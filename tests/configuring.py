@@ -16,6 +16,7 @@ from connector.errors import ConfigError
 from connector.event import Kind
 from connector.loading import load
 from connector.ports import SecretRef
+from connector.system import Places
 from connector.transforms import TRANSFORMS
 
 TEMPLATES = {
@@ -67,10 +68,13 @@ class Tracker:
     target_schema: type[Schema] | None = PlaceSchema
     matches: Any = None
     tell: Any = None
+    places: Any = None
 
 
 SYSTEMS: Mapping[str, Tracker] = {
-    "tracker": Tracker(),
+    "tracker": Tracker(
+        places=Places("spaces", source=lambda place: place.spaces, target=lambda place: place.spaces),
+    ),
     "querying": Tracker(title="Querying", matches=lambda *_: True),
     "chat": Tracker(title="Chat", tell=lambda *_: None),
     "sink": Tracker(title="Sink", kinds=frozenset(), connection=LooseSchema, source=None),

@@ -354,6 +354,55 @@ def test_a_connection_is_kept_for_its_teams(owner: str, why: str) -> None:
         assert files.load().connectors["bugs"].owner.team == "web"
 
 
+def kept(teams: str, connector: str = CONNECTOR + "owner: {team: web}\n") -> Files:
+    return Files(
+        connections=CONNECTIONS.replace("token: env:HERE", f"token: env:HERE, teams: {teams}"), connector=connector
+    )
+
+
+@pytest.mark.parametrize(
+    "teams",
+    ["{web: {}}", "{web: {spaces: WEB}}", "{web: {spaces: [api, w*]}}", "{web: {spaces: WEB}, api: {spaces: X}}"],
+)
+def test_a_team_may_use_what_it_is_kept_to(teams: str) -> None:
+    assert kept(teams).load().connections["here"].lets("web", "WEB")
+
+
+@pytest.mark.parametrize(
+    ("teams", "why"),
+    [
+        (
+            "{web: {spaces: [API, PAY-*]}}",
+            "from: team 'web' may use connection here, but of spaces not WEB; it may: API, PAY-*",
+        ),
+        ("{web: {space: WEB}}", "teams.web.space: unknown key; did you mean 'spaces'?"),
+        ("{web: {spaces: []}}", "teams.web.spaces: must not be empty"),
+        ("{web: WEB}", "teams.web: must be a mapping ({projects: [PAY]})"),
+        ("{api: {}}", "connection here is for api; team 'web' may not use it"),
+        ("{Web: {}}", "must start with a letter"),
+        ("{}", "teams: must not be empty"),
+    ],
+)
+def test_a_team_is_refused_what_it_may_not_use(teams: str, why: str) -> None:
+    assert why in "\n".join(problems(kept(teams)))
+
+
+def test_a_target_is_held_against_teams_too() -> None:
+    files = Files(
+        connections=CONNECTIONS.replace("token: file:", "teams: {web: {spaces: [OTHER]}}, token: file:"),
+        connector=CONNECTOR + "owner: {team: web}\n",
+    )
+    assert "to: team 'web' may use connection there, but of spaces not API" in "\n".join(problems(files))
+
+
+def test_a_system_without_places_keeps_no_team_to_any() -> None:
+    connections = CONNECTIONS.replace(
+        "system: tracker, token: env:HERE", "system: chat, token: env:HERE, teams: {web: {spaces: WEB}}"
+    )
+    told = "\n".join(problems(Files(connections=connections, connector=CONNECTOR + "owner: {team: web}\n")))
+    assert "teams.web.spaces: within Chat no team can be kept to a part" in told
+
+
 @pytest.mark.parametrize("said", ["", "version: 2\n", "version: '1'\n", "version: true\n"])
 def test_a_file_says_version_one(said: str) -> None:
     told = problems(Files(connector=CONNECTOR.replace("version: 1\n", said)))
@@ -406,7 +455,7 @@ def test_a_variable_cannot_write_yaml() -> None:
         connections=CONNECTIONS.replace("https://there.example", "'${CONNECTOR_HOST}'"),
         variables={"CONNECTOR_HOST": "x, teams: [evil]}\n  more: {"},
     )
-    assert files.load().connections["there"].teams == ()
+    assert files.load().connections["there"].teams == {}
 
 
 # --- people ---------------------------------------------------------------------------------------------

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from connector.config import Comments, Config, Connection, Connector, Message, References, When
+import pytest
+
+from connector.config import Comments, Config, Connection, Connector, Message, Owner, References, When
 from connector.event import Event, Kind
-from connector.routing import Route, routes
-from connector.system import System
+from connector.routing import Route, kept_out, routes
+from connector.system import Places, System
 from tests.workers.fake_system import Fake
 from tests.workers.office import back, bugs, comment, event
 from workers.tools import tools
@@ -85,3 +87,27 @@ def test_one_that_is_being_removed_takes_nothing_new() -> None:
     going = replace(declared(bugs(), bugs(name="more")), draining=frozenset({"bugs"}))
     found = {one.connector.name: one.reason for one in routes(going, known, event(1), tools())}
     assert found == {"bugs": "it is being removed and takes nothing new", "more": ""}
+
+
+PLACES = Places("projects", source=lambda _: ("WEB",), target=lambda _: ("WEB",), told=lambda name: name != "#web")
+
+
+@pytest.mark.parametrize(
+    ("teams", "place", "why"),
+    [
+        ({}, "SEC", ""),
+        ({"payments": ()}, "SEC", ""),
+        ({"payments": ("PAY", "P-*")}, "pay", ""),
+        ({"payments": ("PAY", "P-*")}, "P-1", ""),
+        ({"payments": ("PAY", "P-*")}, "SEC", "only these projects of connection git: PAY, P-*; SEC is none of them"),
+        ({"payments": ("PAY",)}, "", "of this item it is not known"),
+        ({"payments": ("#web",)}, "C1", ""),
+        ({"web": ()}, "PAY", "connection git is not for team 'payments'"),
+    ],
+)
+def test_a_team_is_kept_to_what_is_for_it(teams: dict[str, tuple[str, ...]], place: str, why: str) -> None:
+    mine = bugs(owner=Owner("payments"))
+    config = replace(declared(mine), connections={"git": Connection("git", "git", None, teams=teams)})
+    told = kept_out(config, mine, replace(system("git"), places=PLACES), mine.source, place)
+    assert why in told
+    assert bool(told) == bool(why)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from connector.config import Config, Connector, Mode
+from connector.config import Config, Connector, End, Mode
 from connector.errors import Rejected
 from connector.event import Entity, Event, Kind
 from connector.link import Link, told
@@ -25,6 +25,7 @@ from connector.planning import (
 )
 from connector.ports import Site
 from connector.rings import based, siblings, spend
+from connector.routing import kept_out
 from connector.system import Action, Change, Shaped, System, Target, Written
 from workers.appending import append
 from workers.batch import Batch
@@ -170,6 +171,7 @@ class Attempt:
         if reason:
             return Result("skipped", f"filtered: {reason}")
         self.event = event
+        self._keep_in(self.source, self.connector.source, event.entity)
         known = awaited(self, known)
         wanted = self._plan(known)
         if wanted.skip.startswith("filtered") and known.link is None and (link := found_again(self)):
@@ -333,6 +335,8 @@ class Attempt:
         ``made``: when what is added came into being at its source (ISO), where it may have been written already.
         ``losses``: what its text lost, in words; only shadow mode tells of it.
         """
+        if change.entity is not None:
+            self._keep_in(self.target_system, self.connector.target, change.entity)
         if self.connector.mode is Mode.SHADOW:
             would = rehearse(self.target, self.there, self.settings, change, shaped=shaped, losses=losses)
             self.would += [would] if would is not None else []
@@ -344,6 +348,11 @@ class Attempt:
             self.wrote += 1
             self._audit(change, written, shaped)
         return written
+
+    def _keep_in(self, system: System, end: End, entity: Entity) -> None:
+        """Refuse what is not for the connector's team; a pull request may name any issue, and issues move."""
+        if why := kept_out(self.config, self.connector, system, end, entity.scope):
+            raise Rejected(f"{entity.key or entity.ref}: {why}", cause="team")
 
     def remember(self, link: Link) -> None:
         """Know a link from here on, and have it settled."""

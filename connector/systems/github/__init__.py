@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from connector.event import Kind
-from connector.system import System
+from connector.system import Places, System
 from connector.systems.github import (
     api,
     deliver,
@@ -88,6 +88,9 @@ SYSTEM: Final = System(
         "relate": "A comment that names the other side: GitHub has no remote links.",
         "text": "GitHub Flavored Markdown, 65,536 characters.",
     },
+    places=Places(
+        "repositories", source=lambda source: source.repositories, target=lambda target: (target.repository,)
+    ),
     example={
         "connection": {"auth": {"token": "env:GITHUB_TOKEN"}, "webhook": {"secret": "env:GITHUB_WEBHOOK_SECRET"}},
         "source": {"repositories": ["acme/web", "acme/api"]},

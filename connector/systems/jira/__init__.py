@@ -9,7 +9,7 @@ from typing import Final
 
 from connector.event import Kind
 from connector.ports import Reveal
-from connector.system import System, Target
+from connector.system import Places, System, Target
 from connector.systems.jira import bulk, deliver, examine, lists, lookup, poll, read, recall, receive, wanted, webhooks
 from connector.systems.jira.limits import headroom, limits
 from connector.systems.jira.refusal import refusal
@@ -90,6 +90,7 @@ SYSTEM: Final = System(
         "webhook signature": "X-Hub-Signature (sha256), two secrets; or path key and addresses as hints",
         "find after an unknown outcome": "issue property, comment property, remote link globalId",
     },
+    places=Places("projects", source=lambda source: source.projects, target=lambda target: (target.project,)),
     example={
         "connection": {
             "url": "https://acme.atlassian.net",

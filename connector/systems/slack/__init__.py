@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from connector.event import Kind
-from connector.system import System, Target
+from connector.system import Places, System, Target
 from connector.systems.slack import api, deliver, examine, lists, poll, read, recall, receive, settings, webhooks
 
 _MAY: Final = (
@@ -44,6 +44,13 @@ SYSTEM: Final = System(
         examine=examine.examine,
     ),
     tell=deliver.tell,
+    places=Places(
+        "channels",
+        source=lambda source: source.channels,
+        target=lambda target: (target.channel,),
+        # Items tell the id of their channel, never its name.
+        told=lambda name: not name.startswith("#"),
+    ),
     lists=lists.LISTS,
     webhooks=webhooks.WEBHOOKS,
     blind_spots=poll.BLIND_SPOTS,
