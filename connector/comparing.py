@@ -104,7 +104,7 @@ def compare(before: Said, after: Said) -> Comparison:
         _difference(name, name, before.connections.get(name, _ABSENT), after.connections.get(name, _ABSENT))
         for name in {**before.connections, **after.connections}
     ]
-    moved = before.instance != after.instance
+    moved = before.instance != after.instance and bool(old or before.connections)
     return Comparison(
         tuple(sorted((one for one in connectors if one is not None), key=lambda one: one.name)),
         tuple(sorted((one for one in connections if one is not None), key=lambda one: one.name)),

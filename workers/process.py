@@ -7,8 +7,9 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
-from connector.config import Connector
+from connector.config import Config, Connector
 from connector.ports import Reveal
 from workers import sentry
 from workers.configuration import Source
@@ -82,6 +83,12 @@ class Process:
         )
         return self._wiring
 
+    def resolved(self, connector: str) -> dict[str, Any]:
+        """Return what a connector says with its template merged in, as it is in force; raises `ConfigError`."""
+        if self.followed is None:
+            return _folder(self.settings).resolved(connector)
+        return self.followed.resolved(connector)
+
     def serve_as(self, role: str) -> None:
         """Say what this process is (``work``, ``receive``...), so that people see who follows which version."""
         if self.followed is not None:
@@ -132,6 +139,22 @@ def this_process() -> Process:
 def offline_process() -> Process:
     """Return the parts of a process that only looks: configuration and connections, no broker and no store."""
     return _process(Settings.from_environment(filled(os.environ)), "", "")
+
+
+def looking(settings: Settings, config: Config) -> Process:
+    """Return the parts of a process that works with ``config`` and rings nobody; raises `NoServers`."""
+    broker, store = servers(settings)
+    secrets = Secrets(os.environ, refill=lambda: filled(os.environ))
+    made = Process(
+        settings=settings,
+        broker_url=broker,
+        store_url=store,
+        source=Source(lambda: config, int),
+        reveal=revealing(secrets),
+        forget=secrets.forget,
+    )
+    made.attach(None)
+    return made
 
 
 def check(settings: Settings) -> None:

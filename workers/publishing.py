@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import version as version_of
-from typing import Final
+from typing import Any, Final
 
 from connector.config import Config
 from connector.errors import ConfigError, Problem
+from connector.loading import resolved
 from workers.bundle import Bundle
 from workers.configuration import Source
 from workers.quarantine import own_name
@@ -120,6 +121,12 @@ class Followed:
             self.version = earlier
             return config
         raise error
+
+    def resolved(self, connector: str) -> dict[str, Any]:
+        """Return what a connector says with its template merged in; raises `ConfigError` where there is none."""
+        packed = self.published.documents(self.version.hash) if self.version is not None else None
+        bundle = Bundle.unpack(packed) if packed is not None else Bundle({})
+        return resolved(bundle.files, connector, bundle.templates, variables=bundle.variables)
 
     def leave(self) -> None:
         """Say that this process ends."""

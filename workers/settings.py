@@ -104,7 +104,7 @@ class Settings:
     config_source: ConfigSource = _variable(
         "CONNECTOR_CONFIG_SOURCE",
         "folder",
-        "folder: processes follow the files of CONNECTOR_CONFIG; store: they follow what is published in the store.",
+        "folder: processes follow the files of CONNECTOR_CONFIG; store: they follow what `connector apply` publishes.",
         word(of=ConfigSource),
     )
     sentry_dsn: Secret | None = _variable("SENTRY_DSN", "", "Sentry project; empty reports nothing.", dsn, secret=True)

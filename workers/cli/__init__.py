@@ -15,6 +15,7 @@ import click
 from workers.cli import (
     bench,
     capacity,
+    change,
     demo,
     held,
     listing,
@@ -49,6 +50,7 @@ def main(home: Path | None) -> None:
 
 for group in (
     setup,
+    change,
     listing,
     run,
     payloads,

@@ -273,11 +273,9 @@ def _audit_rows(path: Path) -> list[Mapping[str, Any]]:
 @as_json
 def show(connector: str, *, as_json: bool) -> None:
     """Show a connector as it is in force, its template merged in."""
-    from workers.files import Folder
-
     process, _ = parts()
     connector_named(process, connector)
-    document = Folder(process.settings.home / process.settings.config).resolved(connector)
+    document = process.resolved(connector)
     if as_json:
         print_json(document)
         return

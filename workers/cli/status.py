@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workers.cli.output import USAGE, as_json, console, fail, print_json, print_table, say, when
+from workers.cli.output import USAGE, as_json, console, errors, fail, print_json, print_table, say, when
 from workers.cli.parts import connector_named, parts, wired
 from workers.operating.held import line
 
 if TYPE_CHECKING:
     from workers.operating.budget import Budget
+    from workers.publishing import Followed
+    from workers.stores.published import Follower, Version
 
 
 @click.command()
@@ -64,6 +66,47 @@ def status(connector: str | None, *, all_limits: bool, as_json: bool) -> None:
         for gate, shut in one.held.items():
             say(line(one.connector, gate, shut, when))
     _tell_budgets(left.values(), all_limits=all_limits)
+    if process.followed is not None:
+        _tell_version(process.followed)
+
+
+def _tell_version(followed: Followed) -> None:
+    from workers.operating.acting import Actor
+    from workers.operating.applying import Publisher
+    from workers.stores.records import UnknownFormat
+
+    try:
+        held = followed.published.held()
+    except UnknownFormat as error:
+        say(f"warning: {error}", style="yellow", where=errors)
+        return
+    if held is None:
+        console.print("nothing is published yet: connector apply")
+        return
+    console.print(f"version {held.number} ({held.hash}) is in force, by {held.by} at {when(held.at)}")
+    if held.draining:
+        console.print(f"{', '.join(held.draining)}: takes nothing new, it is being removed")
+    tell_followers(held, Publisher(followed.published.client, Actor("status"), lambda _: None).followers())
+
+
+def tell_followers(version: Version, found: list[Follower]) -> None:
+    """Say how many processes follow a version, and which do not and why."""
+    count = sum(one.number == version.number for one in found)
+    if found:
+        console.print(f"{count} of {len(found)} processes follow it")
+    else:
+        console.print("no process follows published versions: they need CONNECTOR_CONFIG_SOURCE=store")
+    tell_refusals(version, found)
+
+
+def tell_refusals(version: Version, found: list[Follower]) -> None:
+    """Say which processes refuse a version, or do not follow it yet."""
+    for one in found:
+        if one.refused:
+            told = f"{one.role} {one.name} works with version {one.number} and refuses {one.newest}: {one.refused}"
+            say(f"warning: {told}", style="yellow", where=errors)
+        elif one.number != version.number:
+            say(f"warning: {one.role} {one.name} still works with version {one.number}", style="yellow", where=errors)
 
 
 def _tell_budgets(found: Iterable[Budget], *, all_limits: bool) -> None:

@@ -15,7 +15,6 @@ from connector.errors import ConnectorError, Unreadable
 from connector.event import Event
 from connector.system import Inbound, Trust
 from workers.desk import Desk
-from workers.files import Folder
 from workers.flower.face import Face
 from workers.flower.show import readable
 from workers.operating import acting
@@ -70,8 +69,7 @@ class OneMapping(Face):
         await self._show(one, what=what, trials=trials, told=told)
 
     async def _show(self, one: Connector, *, what: str = "", trials: list[Trial] | None = None, told: str = "") -> None:
-        settings = self.parts.process.settings
-        document = await self.ask(Folder(settings.home / settings.config).resolved, one.name)
+        document = await self.ask(self.parts.process.resolved, one.name)
         self.render(
             "mapping.html",
             one=one,

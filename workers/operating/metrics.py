@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime, time
 from typing import Any, Final
@@ -18,6 +18,7 @@ from workers.desk import Desk
 from workers.operating.pace import Speed, speed
 from workers.operating.standing import Standing, all_standings
 from workers.stores.orders import orders
+from workers.stores.published import Follower, Published
 from workers.stores.scripts import StoreError
 
 log = logging.getLogger("connector.metrics")
@@ -89,6 +90,7 @@ class Metrics(Collector):
                 for one in found
             }
             calls = {name: desk.connections.calls(name) for name in config.connections}
+            followers = Published(desk.connections.client).followers(desk.now_ms())
         except StoreError as error:
             log.warning("the store does not answer, its metrics are left out: %s", error)
             yield _up(0)
@@ -103,6 +105,19 @@ class Metrics(Collector):
         yield _gauge("connector_replays_open", "Orders to replay that are being carried out.", found,
                      lambda one: open_orders[one.connector])  # fmt: skip
         yield _calls(calls)
+        yield from _followers(followers)
+
+
+def _followers(found: Sequence[Follower]) -> Iterator[Family]:
+    counts = Counter("refusing" if one.refused else "following" for one in found)
+    family = GaugeMetricFamily(
+        "connector_configuration_processes",
+        "Processes that follow the published configuration, or refuse the version in force and keep an older one.",
+        labels=("state",),
+    )
+    for state in ("following", "refusing"):
+        family.add_metric((state,), counts[state])
+    yield family
 
 
 def _up(value: int) -> Family:

@@ -15,6 +15,7 @@ from connector.config import Connection, Owner
 from tests.workers.office import CREATED, Office, bugs, event
 from tests.workers.operating.test_letters import refuse
 from workers.operating.metrics import FRESH, Metrics, expiry
+from workers.stores.published import Follower, Published
 from workers.stores.scripts import StoreError
 
 PAY = {"connector": "bugs", "team": "payments"}
@@ -117,3 +118,16 @@ def test_the_declared_end_of_a_credential_is_told(office: Office) -> None:
     left = samples(office)[key("connector_credential_expires_seconds", connection="jira")]
     assert 4 * 86400 < left < 5 * 86400
     assert expiry(office.config.connections["git"]) is None
+
+
+def test_who_refuses_the_configuration_in_force_is_counted(office: Office) -> None:
+    published = Published(office.client)
+    published.announce(Follower("w1", "work", office.clock(), 1, "h1", newest=2, refused="unknown key"))
+    published.announce(Follower("w2", "work", office.clock(), 2, "h2", newest=2))
+    published.announce(Follower("w3", "work", office.clock() - 60_000, 2, "h2", newest=2))
+    got = samples(office)
+    name = "connector_configuration_processes"
+    assert {state: got[name, frozenset({("state", state)})] for state in ("following", "refusing")} == {
+        "following": 1,
+        "refusing": 1,
+    }
