@@ -102,6 +102,11 @@ class Folder:
         return tuple(seen)
 
 
+def configured(root: Path) -> list[Path]:
+    """Return the files of a configuration folder, read or not."""
+    return [path for _, path in _found(root, None)]
+
+
 def load_folder(root: Path, only: Path | None = None) -> dict[str, bytes]:
     """Read the files of a configuration: name relative to the folder -> content.
 

@@ -77,13 +77,13 @@ class Terminal:
         self.write("connections/all.yaml", CONNECTIONS)
         self.write("connectors/web.yaml", connector)
 
-    def __call__(self, *command: str | Path, code: int = 0) -> Result:
-        """Run a command; returns its result."""
+    def __call__(self, *command: str | Path, code: int = 0, answers: str | None = None) -> Result:
+        """Run a command, with lines of ``answers`` for what it asks; returns its result."""
         this_process.cache_clear()
         offline_process.cache_clear()
         before = dict(os.environ)
         try:
-            result = CliRunner().invoke(main, [str(one) for one in command], prog_name="connector")
+            result = CliRunner().invoke(main, [str(one) for one in command], input=answers, prog_name="connector")
         finally:
             # --home and check PATH speak to what comes after them in the same process by the environment.
             for name in set(os.environ) - set(before):

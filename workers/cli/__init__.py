@@ -18,6 +18,7 @@ from workers.cli import (
     change,
     demo,
     held,
+    init,
     listing,
     look,
     mend,
@@ -49,6 +50,7 @@ def main(home: Path | None) -> None:
 
 
 for group in (
+    init,
     setup,
     change,
     listing,

@@ -60,7 +60,7 @@ def preview(
     if not shown:
         console.print("the payload holds no event for this connector")
     for one_shown in shown:
-        _print_preview(one_shown, requests=requests)
+        print_preview(one_shown, requests=requests)
 
 
 def _preview_last(desk: Desk, connector: Connector, most: int, *, books: Deliveries | None, as_json: bool) -> None:
@@ -111,7 +111,8 @@ def _events_of(process: Any, connector: Connector, what: str, headers: tuple[str
     return [system.find(desk.site(connection.name, time.monotonic() + 60), connector.source.settings, what)]
 
 
-def _print_preview(shown: Any, *, requests: bool) -> None:
+def print_preview(shown: Any, *, requests: bool = False) -> None:
+    """Print what would be written for one event, for people."""
     event = shown.event
     say(f"{event.kind.value} {event.entity.key or event.entity.ref}", style="bold")
     if shown.skipped:

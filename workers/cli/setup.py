@@ -1,4 +1,4 @@
-"""Set up: make a folder, check it, see whether everything outside answers."""
+"""Check a configuration, and see whether everything outside answers."""
 
 from __future__ import annotations
 
@@ -9,92 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-import yaml
 
 from connector.errors import ConfigError, Problem
-from connector.registry import SYSTEMS
-from workers.cli.output import FAILED, USAGE, as_json, console, errors, fail, print_json, print_table, say
+from workers.cli.output import FAILED, USAGE, as_json, console, errors, fail, print_json, say
 from workers.cli.parts import parts, wired
 from workers.cli.probing import Finding, ask, placed, probe, said, show, unseen
 
 if TYPE_CHECKING:
     from connector.config import Connector
     from workers.desk import Desk
-
-
-@click.command()
-@click.option("--template", "names", multiple=True, help="A ready-made connector to start from; may be repeated.")
-@click.option("--list", "listing", is_flag=True, help="List the ready-made connectors.")
-@click.argument("folder", default=".", type=click.Path(file_okay=False, path_type=Path))
-def init(folder: Path, names: tuple[str, ...], *, listing: bool) -> None:
-    """Write the files of a first connector into FOLDER; what is there already is never overwritten."""
-    from workers.files import ready_made
-
-    known = {name: text.decode() for name, text in ready_made().items()}
-    if listing:
-        print_table(("template", "what it does"), ((name, _headline(text)) for name, text in sorted(known.items())))
-        return
-    for name in names:
-        if name not in known:
-            fail(f"there is no template {name!r}; there are: {', '.join(sorted(known))}", USAGE)
-    chosen = names or ("github-to-jira",)
-    ends = {name: yaml.safe_load(known[name]) for name in chosen}
-    wanted = sorted({str(end[side]["connection"]) for end in ends.values() for side in ("from", "to")})
-    written = []
-    connections = {}
-    variables: list[str] = []
-    for name in wanted:
-        example = dict(SYSTEMS[name].example["connection"])
-        connections[name] = {"system": name, **example}
-        variables += _variables(example)
-    written += _write(
-        folder / "connections" / "main.yaml", _yaml({"version": 1, "instance": "main", "connections": connections})
-    )
-    for name in chosen:
-        end = ends[name]
-        document = {
-            "version": 1,
-            "name": name,
-            "template": name,
-            "mode": "shadow",
-            "from": {"connection": end["from"]["connection"], **SYSTEMS[end["from"]["connection"]].example["source"]},
-            "to": {"connection": end["to"]["connection"], **SYSTEMS[end["to"]["connection"]].example["target"]},
-        }
-        written += _write(folder / "connectors" / f"{name}.yaml", _yaml(document))
-    env = "".join(f"{name}=\n" for name in sorted(set(variables)))
-    written += _write(folder / ".env.example", "# Copy to .env, chmod 600, fill in.\n" + env)
-    for path in written:
-        console.print(f"wrote {path}")
-    console.print(
-        "Next: put your site, projects and channels into these files and the credentials into the environment,\n"
-        "then: connector check --live, connector preview CONNECTOR ITEM, connector up.\n"
-        "Everything starts in shadow mode: it plans and shows, and writes nothing until you say mode: live."
-    )
-
-
-def _headline(text: str) -> str:
-    return next((line.lstrip("# ") for line in text.splitlines() if line.startswith("#")), "")
-
-
-def _variables(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        return [name for one in value.values() for name in _variables(one)]
-    if isinstance(value, list | tuple):
-        return [name for one in value for name in _variables(one)]
-    return [value.removeprefix("env:")] if isinstance(value, str) and value.startswith("env:") else []
-
-
-def _yaml(document: Any) -> str:
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
-
-
-def _write(path: Path, text: str) -> list[Path]:
-    if path.exists():
-        say(f"kept {path}, it is there already", style="yellow")
-        return []
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return [path]
 
 
 @click.command()
@@ -239,4 +162,4 @@ def _books(desk: Desk, connector: Connector) -> Iterator[Finding]:
         yield Finding("warning", what, f"{counts['dead']} dead letters: connector dead list")
 
 
-COMMANDS = (init, check, doctor)
+COMMANDS = (check, doctor)
