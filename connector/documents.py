@@ -79,16 +79,26 @@ def written(path: Path) -> str:
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
 
 
-def read(file: str, text: str | bytes, loader: Any = _Loader) -> tuple[Document | None, list[Problem]]:
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How large a file may be, in bytes, and how many values may be in it."""
+
+    size: int = MOST_BYTES
+    nodes: int = MOST_NODES
+
+
+def read(
+    file: str, text: str | bytes, loader: Any = _Loader, bounds: Bounds = Bounds()
+) -> tuple[Document | None, list[Problem]]:
     """Read one file; returns (document, problems), None where there is nothing usable in it."""
-    if len(text) > MOST_BYTES:
-        return None, [Problem(file, 0, "", f"is larger than {MOST_BYTES // 1024} KB")]
+    if len(text) > bounds.size:
+        return None, [Problem(file, 0, "", f"is larger than {bounds.size // 1024} KB")]
     try:
         words = text.decode("utf-8-sig") if isinstance(text, bytes) else text.removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = text[: error.start].count(b"\n") + 1 if isinstance(text, bytes) else 0
         return None, [Problem(file, line, "", "is not UTF-8 text")]
-    reading = _Reading(file)
+    reading = _Reading(file, bounds.nodes)
     try:
         top = reading.tree(yaml.parse(words, Loader=loader))
     except _Refused as refused:
@@ -147,8 +157,8 @@ class _Refused(Exception):
 class _Reading:
     """Builds the tree of one file from YAML events, without recursion."""
 
-    def __init__(self, file: str) -> None:
-        self.file = file
+    def __init__(self, file: str, most: int) -> None:
+        self.file, self.most = file, most
         self.problems: list[Problem] = []
         self.anchors: dict[str, _Node] = {}
         self.open: list[_Node] = []
@@ -220,8 +230,8 @@ class _Reading:
             return
         parent.weight += node.weight
         parent.height = max(parent.height, node.height + 1)
-        if parent.weight > MOST_NODES:
-            raise self.refuse(node.line, f"holds more than {MOST_NODES} values once its aliases are followed")
+        if parent.weight > self.most:
+            raise self.refuse(node.line, f"holds more than {self.most} values once its aliases are followed")
         if parent.height > MOST_DEPTH:
             raise self.refuse(node.line, f"is nested deeper than {MOST_DEPTH}")
         if parent.items is not None:

@@ -49,6 +49,18 @@ _BY_KIND: Final[Mapping[Takes, Any]] = {
 _NEAREST: Final = {"new": ("new", "active", "done"), "active": ("active", "new", "done"), "done": ("done",)}
 
 
+class _Dumper(yaml.SafeDumper):
+    """Quotes also what only YAML 1.2 takes for a number, such as ``1e3``."""
+
+    def represent_word(self, word: str) -> Any:
+        """Write a text."""
+        number = set(word) <= set("+-.0123456789eE")
+        return self.represent_scalar("tag:yaml.org,2002:str", word, style="'" if number else None)
+
+
+_Dumper.add_representer(str, _Dumper.represent_word)
+
+
 def lines(rows: Iterable[Listed]) -> dict[str, str]:
     """Return a line of ``mapping:`` per field id, "" where there is nothing to suggest.
 
@@ -63,8 +75,8 @@ def _line(field: Listed, name: str) -> str:
     rule = _rule(field)
     if rule is None:
         return ""
-    written: str = yaml.safe_dump(
-        {name: rule}, default_flow_style=True, sort_keys=False, allow_unicode=True, width=9999
+    written: str = yaml.dump(
+        {name: rule}, Dumper=_Dumper, default_flow_style=True, sort_keys=False, allow_unicode=True, width=9999
     )
     return written.strip()[1:-1]
 

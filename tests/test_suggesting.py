@@ -45,6 +45,7 @@ def options(*names: str, **more: Any) -> dict[str, Any]:
         ),
         (Listed("c2", "Docs", {"takes": "link"}), "Docs: url"),
         (Listed("c3", "yes", {"takes": "number"}), "'yes': {value: 1}"),
+        (Listed("c6", "Code", options("1e3", "No")), "Code: {from: labels, first: {'1e3': '1e3', 'no': 'No'}}"),
         (Listed("c4", "Sprint", {"takes": "any"}), ""),
         (Listed("c5", "Team", {"takes": "option", "options": []}), ""),
     ],

@@ -21,6 +21,7 @@ from connector.documents import MOST_BYTES, Document
 from connector.errors import ConfigError, Problem, Unauthorized
 from connector.gathering import MOST_FILES, MOST_PEOPLE_BYTES
 from connector.loading import Speaks, documents, load, resolved
+from connector.lock import FILE as LOCK_FILE
 from connector.ports import Secret, SecretRef
 from connector.registry import SYSTEMS
 from connector.transforms import TRANSFORMS
@@ -179,7 +180,8 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _is_ours(path: Path) -> bool:
-    return not path.name.startswith(".") and (path.suffix in _YAML or path.suffix == ".csv")
+    written = not path.name.startswith(".") and path.name != LOCK_FILE
+    return written and (path.suffix in _YAML or path.suffix == ".csv")
 
 
 class Secrets:

@@ -28,6 +28,7 @@ from workers.cli import (
     run,
     setup,
     shadow,
+    snapshot,
     status,
     usage,
 )
@@ -57,6 +58,7 @@ for group in (
     run,
     payloads,
     shadow,
+    snapshot,
     status,
     look,
     mend,

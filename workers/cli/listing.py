@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import click
 
 from connector.config import Config
 from connector.declare import near
-from connector.listed import ASKED, KINDS, Listed
+from connector.listed import ASKED, KINDS, Listed, Lister
 from connector.registry import SYSTEMS
 from connector.suggesting import lines
 from workers.cli.output import USAGE, as_json, console, errors, fail, print_json, print_table, progressing, say
@@ -30,7 +30,11 @@ def ask(config: Config, connection: str, kind: str, query: Mapping[str, str], *,
 
     ``quiet`` shows no progress.  Raises `connector.errors` as the connection answers.
     """
-    lister = _found(config, connection, kind, query)
+    return read(connection, _found(config, connection, kind, query), kind, query, quiet=quiet)
+
+
+def read(connection: str, lister: Lister, kind: str, query: Mapping[str, str], *, quiet: bool) -> Rows:
+    """Read a list that there is to its end, with progress on a terminal; raises `connector.errors`."""
     process, running = parts()
     site = wired(process, offline=not running).desk().site(connection, time.monotonic() + PATIENCE)
     found: Rows = []
@@ -42,7 +46,7 @@ def ask(config: Config, connection: str, kind: str, query: Mapping[str, str], *,
     return found
 
 
-def _found(config: Config, connection: str, kind: str, query: Mapping[str, str]) -> Callable[..., Iterable[Listed]]:
+def _found(config: Config, connection: str, kind: str, query: Mapping[str, str]) -> Lister:
     one = config.connections.get(connection)
     if one is None:
         fail(f"there is no connection {connection!r}{near(connection, config.connections)}", USAGE)

@@ -172,16 +172,17 @@ def _target(desk: Desk, config: Config, connector: Connector) -> Iterator[Findin
         # Not about one field: the project, the repository, the connection.
         yield Finding("problem", f"connector {connector.name}", f"to: {error}")
         return
-    yield from (_told(connector, one) for one in found)
+    yield from (told(connector, one) for one in found)
 
 
 def said(config: Config) -> Iterator[Finding]:
     """Say what is wrong with connectors whatever their targets are; nobody is asked."""
     for connector in config.connectors.values():
-        yield from (_told(connector, one) for one in judged(connector))
+        yield from (told(connector, one) for one in judged(connector))
 
 
-def _told(connector: Connector, one: Examined) -> Finding:
+def told(connector: Connector, one: Examined) -> Finding:
+    """Say a finding about a connector to an operator."""
     path = written(one.path)
     text = f"{path} exists" if one.text == "exists" else f"{path}: {one.text}"
     return Finding(one.level.value, f"connector {connector.name}", text, one.path, one.act)
@@ -194,5 +195,8 @@ def placed(findings: Iterable[Finding], documents: Mapping[str, Document]) -> It
         if document is None or not one.path:
             yield one
             continue
-        place = document.place(one.path)
-        yield replace(one, file=place.file, line=place.line)
+        place, text = document.place(one.path), one.text
+        if place.file.startswith("template "):
+            # What a template brought is mended where the template was chosen.
+            place, text = document.place(("template",)), f"{text} (by the {place.file})"
+        yield replace(one, text=text, file=place.file, line=place.line)

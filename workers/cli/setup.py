@@ -14,6 +14,7 @@ from connector.errors import ConfigError, Problem
 from workers.cli.output import FAILED, USAGE, as_json, console, errors, fail, print_json, say
 from workers.cli.parts import parts, wired
 from workers.cli.probing import Finding, ask, placed, probe, said, show, unseen
+from workers.cli.snapshot import compared
 
 if TYPE_CHECKING:
     from connector.config import Connector
@@ -30,6 +31,9 @@ def check(path: Path | None, *, live: bool, as_json: bool) -> None:
     With --live every connector is also held against its target as it is now: does each field exist on the screens,
     do the named choices exist, may the account do what is needed, is everything required fed, does the workflow lead
     where issues shall go.  Nothing is written; exit code 1 if there is a problem.
+
+    Without --live, and where there is a connector.lock.yaml (see `connector snapshot`), the fields, choices, statuses
+    and labels that connectors name are compared with it, and nobody is asked.
     """
     from workers.env_file import filled
     from workers.files import Folder
@@ -44,10 +48,11 @@ def check(path: Path | None, *, live: bool, as_json: bool) -> None:
     folder = Folder(settings.home / settings.config, only=path if path is not None and path.is_file() else None)
     try:
         config = folder.read()
+        known = [] if live else list(compared(folder, config))
     except ConfigError as error:
         _print_problems(error.problems, as_json=as_json)
         raise SystemExit(USAGE) from error
-    findings = [*unseen(config), *said(config)]
+    findings = [*unseen(config), *said(config), *known]
     if live:
         findings += list(ask(config))
     findings = list(placed(findings, folder.documents()))
