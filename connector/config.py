@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from connector.event import Kind
-from connector.mapping import Rule
+from connector.mapping import Policy, Rule
 
 
 class Mode(StrEnum):
@@ -107,6 +107,8 @@ class Comments:
     edits: bool = True
     deletes: bool = False
     text: str = ""
+    both: bool = False
+    """Whether those of the target are copied to the source too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,11 @@ class Connector:
 
     ``uid`` is stable: the first name it ever had.  ``formerly`` are all names it had (``renamed_from``).
     ``weight`` is its share of a connection's limits, against those of the other connectors that need them.
+
+    A two-way connector has a ``back``: itself as it is seen from the target, with source and target changed over and
+    its rules turned round (see `connector.facing`).  ``returns`` are the rules of fields that only flow back, as
+    they read forward.  ``policy`` decides conflicts, ``initial`` what holds where it is not known that both sides were
+    ever equal.  ``turned`` tells such a back from a connector of its own.
     """
 
     name: str
@@ -159,6 +166,15 @@ class Connector:
     template: str = ""
     file: str = ""
     formerly: tuple[str, ...] = ()
+    back: Connector | None = None
+    returns: tuple[Rule, ...] = ()
+    policy: Policy = Policy.ASK
+    initial: Policy = Policy.ASK
+    turned: bool = False
+
+    def facing(self, connection: str) -> Connector:
+        """Return the connector as it is seen from one of its ends: what happens at the target comes back."""
+        return self.back if self.back is not None and connection == self.back.source.connection else self
 
 
 @dataclass(frozen=True, slots=True)

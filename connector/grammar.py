@@ -17,22 +17,20 @@ from marshmallow import ValidationError, fields, post_load, validate, validates_
 
 from connector.config import Audience, Comments, Http, Message, Mode, Owner, References, When
 from connector.declare import Count, Declaration, Duration, Flag, Known, Name, OneOrMany, Table, Word
-from connector.expression import MISSING
 from connector.grammar_fields import (
     Addresses,
-    Anything,
     EndField,
     Expression,
     Kinds,
     Pattern,
     Poll,
-    Steps,
     Teams,
     Version,
     Wording,
     Words,
 )
-from connector.mapping import NAMES, Rule
+from connector.grammar_mapping import Rules
+from connector.mapping import NAMES, Policy
 
 VOCABULARY: Final = NAMES - {"kind", "at", "actor", "entity", "change", "raw", "connector"}
 """Keys that may change: those of `connector.event.Data`."""
@@ -41,80 +39,8 @@ _PROXY: Final = re.compile(r"https?://[^/\s@?#]+/?\Z")
 _REQUEST_SPAN: Final = {"least": timedelta(milliseconds=100), "most": timedelta(minutes=10)}
 
 
-# --- one field of a mapping -------------------------------------------------------------------------
-class Rules(Table):
-    """``mapping:``, target field by target field."""
-
-    def __init__(self, **kw: Any) -> None:
-        super().__init__(_RuleField(), most=500, **kw)
-
-    def _deserialize(self, *args: Any, **kw: Any) -> Any:
-        loaded: Mapping[str, dict[str, Any]] = super()._deserialize(*args, **kw)
-        wrong: dict[Any, Any] = {
-            target: ["a target field is a name of 1 to 255 printable characters"]
-            for target in loaded
-            if not target.strip() or len(target) > 255 or not target.isprintable() or target.startswith("__")
-        }
-        if wrong:
-            raise ValidationError(wrong)
-        return tuple(Rule(target=target, **parts) for target, parts in loaded.items())
-
-
-class _RuleField(fields.Field[Any]):
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> Any:
-        if isinstance(value, str):
-            path: str = Expression().deserialize(value, attr, data, **kw)
-            return {"path": path}
-        if not isinstance(value, dict):
-            message = "must be a path (Summary: title) or a mapping ({value: ...} for a fixed value)"
-            raise ValidationError(message)
-        return RuleSchema().load(value)
-
-
-# --- one field of a mapping ------------------------------------------------------------------------
 def _says(description: str) -> dict[str, str]:
     return {"description": description}
-
-
-class RuleSchema(Declaration):
-    """One field of ``mapping:`` in its full form."""
-
-    path = Expression(data_key="from", metadata=_says("What is read from the event: a path, or JMESPath."))
-    template = Wording(metadata=_says("Instead of `from`: a Jinja template of Markdown."))
-    value = Anything(metadata=_says("Instead of `from`: a fixed value."))
-    steps = Steps(data_key="transform", metadata=_says("Transforms, in order."))
-    table = Table(
-        Anything(),
-        data_key="map",
-        metadata=_says("A closed table: a value that it lacks is an error unless `default` is given."),
-    )
-    first = Table(
-        Anything(),
-        metadata=_says("Takes the first of these entries that the source's list holds: order is precedence."),
-    )
-    people = Table(
-        Word(),
-        metadata=_says("Persons of the source (id, login or e-mail) and of the target; or a CSV file of both."),
-    )
-    default = Anything(metadata=_says("Stands in for what is absent, empty or unknown; null clears the field."))
-    when = Expression(metadata=_says("A JMESPath condition; false leaves the field alone."))
-
-    @validates_schema
-    def _one_source(self, given: Mapping[str, Any], **_: Any) -> None:
-        sources = [key for key in ("path", "template", "value") if key in given]
-        if len(sources) != 1:
-            message = "give one of from, template and value"
-            raise ValidationError(message)
-        if sum(key in given for key in ("table", "first", "people")) > 1:
-            message = "give only one of map, first and people"
-            raise ValidationError(message)
-        if given.get("value", 0) is MISSING:
-            message = "must be JSON"
-            raise ValidationError(message, "value")
-
-    @post_load
-    def _make(self, loaded: dict[str, Any], **_: Any) -> dict[str, Any]:
-        return loaded
 
 
 # --- the parts of a connector ------------------------------------------------------------------------
@@ -148,8 +74,8 @@ class CommentsSchema(Declaration):
     """``comments:``: whether and how comments are copied (``true`` is all defaults)."""
 
     direction = Word(
-        validate=validate.Equal("to", error="only `to` is known; a ring is a second connector the other way"),
-        metadata=_says("`to`: from the source to the target."),
+        validate=Known(("to", "both")),
+        metadata=_says("`to`: from the source to the target; `both` in a two-way connector, where it is the default."),
     )
     audience = fields.Enum(Audience, by_value=True, metadata=_says("`public` copies public comments only; or `all`."))
     edits = Flag(metadata=_says("Whether an edited comment is edited in the target (default true)."))
@@ -158,8 +84,7 @@ class CommentsSchema(Declaration):
 
     @post_load
     def _make(self, loaded: dict[str, Any], **_: Any) -> Comments:
-        loaded.pop("direction", None)
-        return Comments(copied=True, **loaded)
+        return Comments(copied=True, both=loaded.pop("direction", "both") == "both", **loaded)
 
 
 class CommentsField(fields.Nested):
@@ -169,7 +94,9 @@ class CommentsField(fields.Nested):
         super().__init__(CommentsSchema, **kw)
 
     def _deserialize(self, value: Any, *args: Any, **kw: Any) -> Any:
-        return Comments(copied=value) if isinstance(value, bool) else super()._deserialize(value, *args, **kw)
+        return (
+            Comments(copied=value, both=value) if isinstance(value, bool) else super()._deserialize(value, *args, **kw)
+        )
 
 
 class ReferencesSchema(Declaration):
@@ -249,6 +176,21 @@ class HttpSchema(Declaration):
             raise ValidationError(message, "total")
 
 
+class BackSchema(Declaration):
+    """``back:``: how a two-way connector looks from its target."""
+
+    source = fields.Dict(
+        required=True, data_key="from", metadata=_says("What of the target is read, as `from:` of a connector says it.")
+    )
+    target = fields.Dict(
+        required=True,
+        data_key="to",
+        metadata=_says("Where at the source new items go, as `to:` of a connector says it."),
+    )
+    create = Flag(attribute="creates", metadata=_says("Whether items born at the target are created at the source."))
+    when = fields.Nested(WhenSchema, metadata=_says("Which of them."))
+
+
 @dataclass(frozen=True, slots=True)
 class Declared:
     """A connector as it is written; ``source`` and ``target`` are not yet loaded by their systems."""
@@ -258,6 +200,7 @@ class Declared:
     target: Mapping[str, Any]
     parts: Mapping[str, Any] = field(default_factory=dict)
     renamed_from: tuple[str, ...] = ()
+    back: Mapping[str, Any] | None = None
 
 
 class ConnectorSchema(Declaration):
@@ -278,6 +221,24 @@ class ConnectorSchema(Declaration):
     )
     source = EndField(required=True, data_key="from", metadata=_says("Where events come from."))
     target = EndField(required=True, data_key="to", metadata=_says("Where changes go."))
+    direction = Word(
+        validate=Known(("to", "two-way")),
+        metadata=_says("`to` (default), or `two-way`: what people change at the target comes back."),
+    )
+    back = fields.Nested(BackSchema, metadata=_says("How a two-way connector looks from its target."))
+    policy = fields.Enum(
+        Policy,
+        by_value=True,
+        data_key="conflicts",
+        metadata=_says(
+            "Where both sides changed a field: `from` or `to` wins, `newest`, `union` (lists), or `ask` (default)."
+        ),
+    )
+    initial = fields.Enum(
+        Policy,
+        by_value=True,
+        metadata=_says("The same where it is not known that both sides were ever equal (default `ask`)."),
+    )
     when = fields.Nested(WhenSchema, metadata=_says("Which events it wants."))
     mapping = Rules(metadata=_says("Target field: what feeds it."))
     create = Flag(attribute="creates", metadata=_says("Whether it creates what is not linked yet (default true)."))
@@ -306,15 +267,29 @@ class ConnectorSchema(Declaration):
         metadata=_says("Whether an entity's later events go on after a dead letter, or wait for a person."),
     )
 
+    @validates_schema(pass_original=True)
+    def _whole(self, given: Mapping[str, Any], written: Any, **_: Any) -> None:
+        two_way = given.get("direction") == "two-way"
+        if two_way and "back" not in given:
+            raise ValidationError("a two-way connector needs back: {from: {...}, to: {...}}", "back")
+        comments = written.get("comments")
+        if not two_way and isinstance(comments, dict) and comments.get("direction") == "both":
+            raise ValidationError("both is for two-way connectors: say direction: two-way", "comments")
+        if not two_way:
+            for key in ("back", "conflicts", "initial"):
+                if {"conflicts": "policy"}.get(key, key) in given:
+                    raise ValidationError("is for two-way connectors: say direction: two-way", key)
+
     @post_load
     def _make(self, loaded: dict[str, Any], **_: Any) -> Declared:
-        for key in ("version", "description", "start"):
+        for key in ("version", "description", "start", "direction"):
             loaded.pop(key, None)
         return Declared(
             name=loaded.pop("name"),
             source=loaded.pop("source"),
             target=loaded.pop("target"),
             renamed_from=loaded.pop("renamed_from", ()),
+            back=loaded.pop("back", None),
             parts=loaded,
         )
 

@@ -12,7 +12,7 @@ from marshmallow import ValidationError, fields, validate
 from connector.declare import Duration, Known, Name, OneOrMany, Table, Word, near
 from connector.event import Kind
 from connector.expression import compile_read, heads
-from connector.mapping import NAMES, Step
+from connector.mapping import NAMES, Rule, Step
 from connector.transforms.steps import pattern_of
 from connector.wording import compile_wording
 
@@ -158,6 +158,23 @@ class Version(fields.Field[int]):
             message = "must be 1, the only version there is"
             raise ValidationError(message)
         return 1
+
+
+class BackRule(fields.Field[Rule]):
+    """The way back of a rule: a table of the target's values, or {from: what is read of the target, map or people}."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kw: Any) -> Rule:
+        if not isinstance(value, dict) or "from" not in value:
+            return Rule("", table=Table(Anything()).deserialize(value))
+        if unknown := sorted(value.keys() - {"from", "map", "people"}):
+            raise ValidationError({str(name): ["Unknown field."] for name in unknown})
+        if {"map", "people"} <= value.keys():
+            message = "give only one of map and people"
+            raise ValidationError(message)
+        path = str(Expression().deserialize(value["from"], attr, data, **kw))
+        table = Table(Anything()).deserialize(value["map"]) if "map" in value else None
+        people = Table(Word()).deserialize(value["people"]) if "people" in value else None
+        return Rule("", path=path, table=table, people=people)
 
 
 class EndField(fields.Field[Mapping[str, Any]]):

@@ -88,6 +88,21 @@ class Link:
         )
 
 
+def flipped(link: Link) -> Link:
+    """Return a pair as it is seen from its target; what is known of it stays as it is told from its source."""
+    return replace(
+        link,
+        source=link.target,
+        target=link.source,
+        key=link.source_key,
+        url=link.source_url,
+        scope=link.source_scope,
+        source_key=link.key,
+        source_url=link.url,
+        source_scope=link.scope,
+    )
+
+
 TOLD: Final = "told"
 """In a link's ``extra``: when its source was last updated, of the newest state that was told over it."""
 

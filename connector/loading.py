@@ -11,66 +11,24 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields
 
 from connector import arguments
 from connector.comparing import Said
-from connector.config import Config, Connection, Connector, End, Http
+from connector.config import Config, Connection, Connector, End, Http, When
 from connector.declare import NAME, flattened, near
 from connector.documents import Document, Path, Place, written
 from connector.errors import ConfigError, Problem
 from connector.event import Kind
+from connector.facing import turned, turned_rules
 from connector.gathering import Gathered, gathered
 from connector.grammar import AnyConnectionSchema, ConnectorSchema, Declared
 from connector.grammar_fields import Kinds, Steps
+from connector.speaks import Speaks
 
 MOST_CONNECTORS: Final = 2_000
-
-
-class Speaks(Protocol):
-    """What loading needs of a system; `connector.system.System` is one."""
-
-    @property
-    def title(self) -> str:
-        """Its name for people."""
-        ...
-
-    @property
-    def kinds(self) -> frozenset[Kind]:
-        """What it emits."""
-        ...
-
-    @property
-    def connection(self) -> type[Schema]:
-        """The schema of a connection's own keys."""
-        ...
-
-    @property
-    def source(self) -> type[Schema] | None:
-        """The schema of ``from:``."""
-        ...
-
-    @property
-    def target_schema(self) -> type[Schema] | None:
-        """The schema of ``to:``."""
-        ...
-
-    @property
-    def matches(self) -> Any:
-        """How it answers queries in its own language (``when.jql``); None where it has none."""
-        ...
-
-    @property
-    def tell(self) -> Any:
-        """How people are told things there (``owner.alert``); None where they cannot be."""
-        ...
-
-    @property
-    def places(self) -> Any:
-        """What teams may be kept to (`connector.system.Places`); None where there is nothing of the kind."""
-        ...
 
 
 def load(
@@ -248,20 +206,43 @@ class _Loading:
         if declared is None or source is None or target is None or len(self.problems) > before:
             return
         place: Place = document.place(())
-        connectors[declared.name] = (
-            Connector(
-                name=declared.name,
-                uid=declared.renamed_from[0] if declared.renamed_from else declared.name,
-                formerly=declared.renamed_from,
-                source=source,
-                target=target,
-                file=place.file,
-                **declared.parts,
-            ),
-            document,
+        connector = Connector(
+            name=declared.name,
+            uid=declared.renamed_from[0] if declared.renamed_from else declared.name,
+            formerly=declared.renamed_from,
+            source=source,
+            target=target,
+            file=place.file,
+            **declared.parts,
+        )
+        if declared.back is not None:
+            connector = self.load_back(document, connector, declared.back)
+        elif one_way := [rule.target for rule in connector.mapping if rule.back or rule.policy]:
+            self.wrong(document, ("mapping", one_way[0]), "back and conflict are for two-way connectors")
+        connectors[declared.name] = (connector, document)
+
+    def load_back(self, document: Document, connector: Connector, back: Mapping[str, Any]) -> Connector:
+        """Give a two-way connector its other face; notes what cannot flow back."""
+        here, there = connector.source.connection, connector.target.connection
+        if here == there:
+            self.wrong(document, ("to", "connection"), "a two-way connector ties two connections")
+        source = self.load_end(document, "from", {"connection": there, **back["source"]}, under=("back",))
+        target = self.load_end(document, "to", {"connection": here, **back["target"]}, under=("back",))
+        if source is None or target is None:
+            return connector
+        ends = [self.systems[self.connections[name].system].target for name in (here, there)]
+        rules = turned_rules(
+            connector.mapping,
+            ends[0].speaks,
+            ends[1].speaks,
+            lambda rule, why: self.wrong(document, ("mapping", rule.target), why),
+        )
+        when = back.get("when", When())
+        return turned(
+            connector, source=source, target=target, rules=rules, when=when, creates=back.get("creates", False)
         )
 
-    def load_end(self, document: Document, key: str, value: Any) -> End | None:
+    def load_end(self, document: Document, key: str, value: Any, *, under: Path = ()) -> End | None:
         if not isinstance(value, dict) or not isinstance(value.get("connection"), str):
             return None  # the declaration has said so
         name = value["connection"]
@@ -269,17 +250,17 @@ class _Loading:
         if connection is None:
             if name not in self.broken and not self.found.unread:
                 message = f"there is no connection {name!r}{near(name, {*self.connections, *self.broken})}"
-                self.wrong(document, (key, "connection"), message)
+                self.wrong(document, (*under, key, "connection"), message)
             return None
         system = self.systems[connection.system]
         schema = system.source if key == "from" else system.target_schema
         if schema is None:
             what = "a source" if key == "from" else "a target"
-            self.wrong(document, (key, "connection"), f"{system.title} cannot be {what}")
+            self.wrong(document, under or (key, "connection"), f"{system.title} cannot be {what}")
             return None
         own = {inner: one for inner, one in value.items() if inner != "connection"}
         before = len(self.problems)
-        settings = self.checked(schema(), document, (key,), own)
+        settings = self.checked(schema(), document, (*under, key), own)
         return End(name, settings) if len(self.problems) == before else None
 
     def check_steps(self, document: Document, mapping: Any) -> None:

@@ -69,14 +69,17 @@ def _finder(table: Mapping[str, Any]) -> Callable[[Any], Any]:
     return find
 
 
-def looking_up(run: Run, table: Mapping[str, Any], default: Any) -> Run:
-    """Look a value, or each item of a list, up in a closed table; what it lacks is rejected or the default."""
+def looking_up(run: Run, table: Mapping[str, Any], default: Any, *, open_: bool = False) -> Run:
+    """Look a value, or each item of a list, up in a closed table; what it lacks is rejected or the default.
+
+    What an ``open_`` table lacks leaves the field alone; of a list, it is left out.
+    """
     find = _finder(table)
 
     def one(value: Any) -> Any:
         hit = find(value)
         if hit is MISSING:
-            if default is MISSING:
+            if default is MISSING and not open_:
                 raise Rejected(f"{_shown(value)} is not in its table ({', '.join(table)})", cause="table")
             return Left("not in its table")
         return hit
@@ -87,6 +90,8 @@ def looking_up(run: Run, table: Mapping[str, Any], default: Any) -> Run:
             return found
         if isinstance(found, list):
             hits = [one(item) for item in found]
+            if open_:
+                return [hit for hit in hits if hit is not None and type(hit) is not Left]
             return [default if type(hit) is Left else hit for hit in hits if hit is not None]
         hit = one(found)
         return Known(None) if hit is None and default is not MISSING else hit

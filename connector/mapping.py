@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final
 
 from connector import arguments
@@ -21,7 +22,20 @@ from connector.event import Event, Text
 from connector.expression import MISSING, Read, compile_condition, compile_read
 from connector.lookup import Known, Left, Part, Run, looking_up, looking_up_people, taking_first
 
-__all__ = ["MISSING", "NAMES", "Mapped", "Render", "Rule", "Step", "apply", "compile_rules", "spoken_of", "view"]
+__all__ = [
+    "MISSING",
+    "NAMES",
+    "Direction",
+    "Mapped",
+    "Policy",
+    "Render",
+    "Rule",
+    "Step",
+    "apply",
+    "compile_rules",
+    "spoken_of",
+    "view",
+]
 
 NAMES: Final = frozenset(
     {
@@ -47,6 +61,24 @@ class Step:
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Direction(StrEnum):
+    """Which way a field flows in a two-way connector; ``from:`` is on the left, ``to:`` on the right."""
+
+    TO = "->"
+    FROM = "<-"
+    BOTH = "<->"
+
+
+class Policy(StrEnum):
+    """What happens where both sides changed a field: a side wins, the newer one, both (lists), or a person decides."""
+
+    FROM = "from"
+    TO = "to"
+    NEWEST = "newest"
+    UNION = "union"
+    ASK = "ask"
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """How one target field is fed: read (``path``, JMESPath, or ``template``), transform, look up, default.
@@ -56,6 +88,10 @@ class Rule:
     precedence.  ``people`` maps a person of the source (id, login or e-mail) to one of the target; an
     unknown person leaves the field alone and is reported.  ``when`` is a JMESPath condition: false
     leaves the field alone.  ``value`` is a literal.
+
+    ``direction``, ``policy`` and ``back`` are for two-way connectors: which way the field flows, what decides a
+    conflict (None: as the connector says), and the rule for the way back where this one cannot be turned round.
+    A value that the table of an ``open`` rule lacks leaves the field alone.
     """
 
     target: str
@@ -68,6 +104,10 @@ class Rule:
     default: Any = MISSING
     when: str = ""
     value: Any = MISSING
+    direction: Direction = Direction.BOTH
+    policy: Policy | None = None
+    back: Rule | None = None
+    open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +256,7 @@ def _compiled(rule: Rule, transforms: Mapping[str, arguments.Transform], render:
     if rule.people is not None:
         run = looking_up_people(run, rule.people, rule.default)
     elif rule.table is not None:
-        run = looking_up(run, rule.table, rule.default)
+        run = looking_up(run, rule.table, rule.default, open_=rule.open)
     elif rule.first is not None:
         run = taking_first(run, rule.first)
     if rule.steps:

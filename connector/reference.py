@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from marshmallow import Schema, fields, missing, validate
 
-from connector import grammar, grammar_fields
+from connector import grammar, grammar_fields, grammar_mapping
 from connector.declare import NAME, Count, Duration, Flag, Name, OneOrMany, SecretField, Table
-from connector.loading import Speaks
+from connector.speaks import Speaks
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -58,7 +58,7 @@ def reference(systems: Mapping[str, Speaks]) -> str:
     """Return the reference of every key, as Markdown."""
     parts = ["# Configuration reference\n\nGenerated from the declarations; do not edit.\n"]
     parts.extend(_section("A connector", grammar.ConnectorSchema()))
-    parts.extend(_section("A field of `mapping:`", grammar.RuleSchema()))
+    parts.extend(_section("A field of `mapping:`", grammar_mapping.RuleSchema()))
     parts.extend(_section("A connection", grammar.AnyConnectionSchema()))
     for system in systems.values():
         parts.extend(_section(f"A connection to {system.title}", system.connection()))
@@ -117,14 +117,16 @@ def _shape(one: fields.Field[Any]) -> dict[str, Any]:
     match one:
         case grammar_fields.Version():
             return {"const": 1}
-        case grammar.Rules():
-            rule = {"anyOf": [{"type": "string"}, _object(grammar.RuleSchema()), {"type": "null"}]}
+        case grammar_mapping.Rules():
+            rule = {"anyOf": [{"type": "string"}, _object(grammar_mapping.RuleSchema()), {"type": "null"}]}
             return {"type": "object", "additionalProperties": rule}
         case grammar_fields.Steps():
             step = {"anyOf": [{"type": "string"}, {"type": "object", "minProperties": 1, "maxProperties": 1}]}
             return {"anyOf": [step, {"type": "array", "items": step, "minItems": 1}]}
         case grammar_fields.EndField():
             return {"type": "object", "required": ["connection"]}
+        case grammar_fields.BackRule():
+            return {"type": "object", "minProperties": 1}
         case grammar.CommentsField():
             return {"anyOf": [{"type": "boolean"}, _object(grammar.CommentsSchema())]}
         case grammar_fields.Poll():
@@ -241,7 +243,7 @@ def _kind(one: fields.Field[Any]) -> str:
             return f"{one.least} to {one.most}"
         case fields.Enum():
             return " or ".join(f"`{member.value}`" for member in one.enum)
-        case Table() | fields.Nested() | fields.Mapping() | grammar_fields.EndField():
+        case Table() | fields.Nested() | fields.Mapping() | grammar_fields.EndField() | grammar_fields.BackRule():
             return "mapping"
         case fields.Integer():
             return "whole number"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connector.config import Config, Connector, End, Mode
 from connector.event import Event, Kind
@@ -27,13 +27,15 @@ class Route:
 
 
 def routes(config: Config, systems: Mapping[str, System], event: Event, tools: Tools) -> Iterator[Route]:
-    """Yield a route for every connector whose source is the event's connection."""
+    """Yield a route for every connector that the event's connection is an end of, as far as it reads there."""
     for connector in config.connectors.values():
-        if connector.source.connection == event.entity.connection:
+        face = connector.facing(event.entity.connection)
+        if face.source.connection == event.entity.connection:
             if connector.name in config.draining:
                 yield Route(connector, "it is being removed and takes nothing new")
                 continue
-            yield _route(connector, systems[config.connections[connector.source.connection].system], event, tools)
+            found = _route(face, systems[config.connections[face.source.connection].system], event, tools)
+            yield replace(found, connector=connector)
 
 
 def kept_out(config: Config, connector: Connector, system: System, end: End, place: str) -> str:
@@ -64,8 +66,9 @@ def _route(connector: Connector, system: System, event: Event, tools: Tools) -> 
         return Route(connector, "of pull requests only the state is followed, and only with references:")
     if event.kind in _COMMENTS and not connector.comments.copied and not _has_message(connector, event):
         return Route(connector, "comments are not copied")
-    if event.partial:
-        return Route(connector)  # its values are not to be believed yet: planning decides
+    if event.partial or connector.turned:
+        # Its values are not to be believed yet, or whether it is linked is not told by its name: planning decides.
+        return Route(connector)
     if reason := filtered(connector, event, tools):
         if connector.mode is Mode.SHADOW:
             return Route(connector)  # planning comes to the same, and it is counted which filter took it

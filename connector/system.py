@@ -183,7 +183,7 @@ class Target:
         Convert a `Text` into the native form of a comment body; returns (native, losses).
     ``read(site, target, entity)``
         The entity as it is now: {"fields": native values comparable with shape's, "data":
-        vocabulary}; None where the target says it does not exist.
+        vocabulary, "raw": as in its events}; None where the target says it does not exist.
     ``write(site, target, change)``
         Perform the change; one added thing at most, so that an unknown outcome has one look-up.
         Sets are idempotent: an `UPDATE` reads what it must (a status) and does only what is missing.
@@ -213,6 +213,7 @@ class Target:
     create_many: Callable[[Site, Any, Sequence[Change]], Sequence[Written | ConnectorError]] | None = None
     most: int = 1
     examine: Callable[[Site, Any, Needs], Sequence[Finding]] | None = None
+    speaks: Mapping[str, str] = field(default_factory=dict)
 
 
 class Period(StrEnum):

@@ -66,6 +66,7 @@ class Tracker:
     connection: type[Schema] = AccountSchema
     source: type[Schema] | None = PlaceSchema
     target_schema: type[Schema] | None = PlaceSchema
+    target: Any = None
     matches: Any = None
     tell: Any = None
     places: Any = None

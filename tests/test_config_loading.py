@@ -189,7 +189,7 @@ create: no
         ("attempts: true", "between 1 and 50"),
         ("attempts: '3'", "between 1 and 50"),
         ("on_dead: blok", "did you mean 'block'"),
-        ("comments: {direction: both}", "a ring is a second connector"),
+        ("comments: {direction: both}", "both is for two-way connectors"),
         ("comments: {audience: internal}", "must be one of: public, all"),
         ("expire: {mesage: 24h}", "expire.mesage: must be one of: message, comment"),
         ("expire: {message: 9999999999d}", "must be a time span"),

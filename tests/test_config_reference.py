@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from connector import grammar
+from connector import grammar, grammar_mapping
 from connector.documents import read
 from connector.reference import json_schema, reference
 from connector.registry import SYSTEMS
@@ -75,7 +75,7 @@ def fields(schema: Any) -> set[str]:
 
 def test_the_reference_names_every_key_and_explains_it() -> None:
     page = reference(SYSTEMS)
-    schemas = [grammar.ConnectorSchema(), grammar.RuleSchema(), grammar.WhenSchema(), grammar.HttpSchema()]
+    schemas = [grammar.ConnectorSchema(), grammar_mapping.RuleSchema(), grammar.WhenSchema(), grammar.HttpSchema()]
     for system in SYSTEMS.values():
         schemas.append(system.connection())  # type: ignore[arg-type]  # a plain schema will do
         schemas += [schema() for schema in (system.source, system.target_schema) if schema is not None]  # type: ignore[misc]

@@ -35,6 +35,10 @@ ENDS = {
     "jira-to-slack": ("{project: WEB}", "{channel: C0123456789}"),
     "github-to-jira": ("{repositories: [acme/web]}", "{project: WEB}"),
     "jira-to-github-status": ("{project: WEB}", "{repository: acme/web}"),
+    "github-jira-two-way": (
+        "{repositories: [acme/web]}",
+        "{project: WEB}\nback: {from: {project: WEB}, to: {repository: acme/web}}",
+    ),
 }
 
 
@@ -75,7 +79,8 @@ def test_what_a_template_cannot_know_is_asked_for(template: str) -> None:
     alone = {"connections/test.yaml": CONNECTIONS, "mine.yaml": f"version: 1\nname: mine\ntemplate: {template}\n"}
     with pytest.raises(ConfigError) as caught:
         load(alone, SYSTEMS, TRANSFORMS, TEMPLATES)
-    assert {problem.path.partition(".")[0] for problem in caught.value.problems} == {"from", "to"}
+    asked = {"from", "to", "back"} if b"direction: two-way" in TEMPLATES[template] else {"from", "to"}
+    assert {problem.path.partition(".")[0] for problem in caught.value.problems} == asked
 
 
 # --- what they mean -----------------------------------------------------------------------------------
@@ -196,3 +201,13 @@ def test_a_resolved_connector_means_the_same_without_its_template() -> None:
 def test_an_unknown_connector_cannot_be_resolved() -> None:
     with pytest.raises(ConfigError, match="there is no connector 'mien'; did you mean 'mine'"):
         resolved(texts("github-to-jira"), "mien", TEMPLATES)
+
+
+def test_the_two_way_template_flows_back_in_the_words_of_its_source() -> None:
+    connector = made("github-jira-two-way")
+    assert connector.back is not None
+    assert [rule.target for rule in connector.back.mapping] == ["title", "body", "labels", "state"]
+    assert mapped(connector.back, title="A", labels=["x"], state_category="done")["state"] == "closed"
+    assert "state" not in mapped(connector.back, state_category="undefined")
+    assert not connector.back.creates
+    assert connector.back.comments.audience is Audience.PUBLIC

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connector.documents import read
-from connector.grammar import Rules
+from connector.grammar_mapping import Rules
 from connector.listed import Listed
 from connector.mapping import MISSING, Rule
 from connector.suggesting import MOST_OPTIONS, lines

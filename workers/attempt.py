@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-import orjson
-
 from connector.config import Config, Connector, End, Mode
 from connector.errors import Rejected
 from connector.event import Entity, Event, Kind
-from connector.link import Link, told
+from connector.link import Link, flipped, told
 from connector.planning import (
     UNFINISHED,
     Known,
@@ -28,12 +26,14 @@ from connector.rings import based, siblings, spend
 from connector.routing import kept_out
 from connector.system import Action, Change, Shaped, System, Target, Written
 from workers.appending import append
+from workers.auditing import written_row
 from workers.batch import Batch
 from workers.desk import Desk, Post
 from workers.doubt import Doubt
 from workers.forgotten import found_again, known_base, trusted
 from workers.knowing import awaited, know, matches, read_again, whole_digest
 from workers.overtaken import notice_twin
+from workers.pairing import bring_together, make_pair, relate
 from workers.rehearsal import Would, rehearse
 from workers.stores.deliveries import Deliveries
 from workers.stores.records import Box, Letter, Settlement, pack_link
@@ -77,6 +77,7 @@ class Attempt:
         ``doubt`` is that of the letters worked on; see `workers.doubt`.
         """
         self.desk, self.config, self.connector = desk, config, connector
+        self.whole = connector if not connector.turned else config.connectors[connector.name]
         self.event, self.book, self.store, self.letter = event, book, store, letter
         self.links = links if links is not None else dict(box.links)
         self.post: Post = post or desk.site
@@ -117,6 +118,8 @@ class Attempt:
         self.shaped: Shaped | None = None
         """What `prepare` came to."""
         self.begun = False
+        self.notes: list[str] = []
+        """What a two-way connector could not bring to agree, in words."""
         self.kept: dict[str, Any] = {}
         self.stamps: dict[str, str] = {}
         """What the other half of a ring left on the source, and which of its writes did."""
@@ -180,7 +183,8 @@ class Attempt:
         self.plan = wanted
         if wanted.skip:
             self._notice_twins()
-            if (own := self.links.get(event.entity.ref)) and self.connector.mode is not Mode.SHADOW:
+            own = self.links.get(event.entity.ref)
+            if own and self.connector.mode is not Mode.SHADOW and self.whole.back is None:
                 self._tell(own)
             return Result("skipped", wanted.skip)
         if self.connector.when.jql and not known.link and not matches(self):
@@ -208,7 +212,7 @@ class Attempt:
 
     def _leave(self, link: Link) -> None:
         self.book.aliases.append(link.target)
-        if self.event.kind.is_state:
+        if self.event.kind.is_state and self.whole.back is None:
             self._tell(spend(link, self.event, self.kept, self.stamps))
 
     def _tell(self, link: Link) -> None:
@@ -223,7 +227,9 @@ class Attempt:
             words = [f"{one.action} {one.entity.key if one.entity else ''}".strip() for one in changes]
             return Result("skipped", "shadow: would " + ", ".join(words))
         if self.wrote or self.letter.fields.get("wrote"):
-            return Result("delivered", "; ".join((*wanted.losses, *self.losses)), self.wrote)
+            return Result("delivered", "; ".join((*wanted.losses, *self.losses, *self.notes)), self.wrote)
+        if self.notes:
+            return Result("skipped", "; ".join(self.notes))
         return Result("skipped", "echo: our own change coming back" if wanted.adopt else "nothing to change")
 
     # --- state --------------------------------------------------------------------------------------
@@ -234,13 +240,20 @@ class Attempt:
             return
         if wanted.relation:
             self._relate(wanted.relation, target_entity(self.link))
+        elif self.connector.turned and self.whole.relates and self.link.extra.get(UNFINISHED):
+            relate(self, flipped(self.link))
         if self.connector.mode is not Mode.SHADOW and self.link.extra.get(UNFINISHED):
             self.remember(replace(self.link, extra={k: v for k, v in self.link.extra.items() if k != UNFINISHED}))
 
     def _bring_fields(self, wanted: Plan, values: Mapping[str, Any]) -> None:
+        if self.link is not None and self.whole.back is not None:
+            bring_together(self, self.link)
+            return
         entity = target_entity(self.link) if self.link else None
         shaped = self.shaped = self.shaped or self.target.shape(self.there, self.settings, values, entity)
-        if self.link is None:
+        if self.link is None and self.whole.back is not None:
+            make_pair(self, shaped)
+        elif self.link is None:
             self._create(shaped, wanted)
         elif wanted.adopt and not self.letter.fields.get("unsure") and not (self.doubt and self.doubt.of_states):
             self._adopt(self.link, shaped, wanted.echoed)
@@ -328,25 +341,35 @@ class Attempt:
 
     # --- writing --------------------------------------------------------------------------------------
     def write(
-        self, change: Change, shaped: Shaped | None = None, *, made: str | None = None, losses: Sequence[str] = ()
+        self,
+        change: Change,
+        shaped: Shaped | None = None,
+        *,
+        made: str | None = None,
+        losses: Sequence[str] = (),
+        pen: Pen | None = None,
     ) -> Written | None:
         """Write one change exactly once; None in shadow mode, where it is only rehearsed.
 
         ``made``: when what is added came into being at its source (ISO), where it may have been written already.
-        ``losses``: what its text lost, in words; only shadow mode tells of it.
+        ``losses``: what its text lost, in words; only shadow mode tells of it.  ``pen``, where it is not this
+        attempt's own, writes to the other end.
         """
+        pen = pen or self.pen
         if change.entity is not None:
-            self._keep_in(self.target_system, self.connector.target, change.entity)
+            back = self.whole.back if change.entity.connection != self.whole.target.connection else None
+            end = (back or self.connector).target
+            self._keep_in(self.desk.system_of(self.config, end.connection), end, change.entity)
         if self.connector.mode is Mode.SHADOW:
-            would = rehearse(self.target, self.there, self.settings, change, shaped=shaped, losses=losses)
+            would = rehearse(pen.target, pen.site, pen.settings, change, shaped=shaped, losses=losses)
             self.would += [would] if would is not None else []
             return None
         doubt = self.doubt.as_text(change.action, made) if self.doubt is not None else ""
-        written, news = self.pen.write(change, doubt=doubt)
+        written, news = pen.write(change, doubt=doubt)
         self.losses += written.losses
         if news:
             self.wrote += 1
-            self._audit(change, written, shaped)
+            self.book.audit.append(written_row(self, change, written, shaped))
         return written
 
     def _keep_in(self, system: System, end: End, entity: Entity) -> None:
@@ -357,32 +380,11 @@ class Attempt:
     def remember(self, link: Link) -> None:
         """Know a link from here on, and have it settled."""
         self.link = self.links[link.source] = link
+        pair = flipped(link) if self.connector.turned else link
         # What a pull request asked for is no pair: the other half must not find it as one.
-        record = (link.source, link.target, pack_link(link), ">" not in link.source)
-        self.book.links = [one for one in self.book.links if one[0] != link.source]
+        record = (pair.source, pair.target, pack_link(pair), ">" not in pair.source)
+        self.book.links = [one for one in self.book.links if one[0] != pair.source]
         self.book.links.append(record)
-
-    def _audit(self, change: Change, written: Written, shaped: Shaped | None) -> None:
-        names = shaped.names if shaped is not None else {}
-        self.book.audit.append(
-            orjson.dumps(
-                {
-                    "at": self.desk.now().isoformat(),
-                    "connector": self.connector.name,
-                    "action": change.action.value,
-                    "delivery": self.letter.id,
-                    "event": self.event.id,
-                    "entity": self.event.entity.key or self.event.entity.ref,
-                    "target": written.entity.key or written.entity.ref,
-                    "remote": written.remote,
-                    "fields": sorted(names.get(name, name) for name in change.fields),
-                    "effect": change.effect,
-                    "found": not written.fresh,
-                    "config": self.config.hash,
-                    "actor": "worker",
-                }
-            ).decode()
-        )
 
 
 def _renamed(link: Link, entity: Entity) -> Link:

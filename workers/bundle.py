@@ -18,8 +18,9 @@ import zstandard
 from connector.comparing import Said
 from connector.config import Config
 from connector.errors import ConfigError, Problem
-from connector.loading import Speaks, load, said
+from connector.loading import load, said
 from connector.registry import SYSTEMS
+from connector.speaks import Speaks
 from connector.transforms import TRANSFORMS
 from workers.stores.records import UnknownFormat, compress, expand
 

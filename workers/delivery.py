@@ -168,7 +168,8 @@ def _together(desk: Desk, config: Config, connector: Connector, works: list[Work
     target = desk.system_of(config, connector.target.connection).target
     # What cannot be prepared soon goes alone: the lease is not renewed before something is announced.
     enough = desk.ticks() + desk.call.total_seconds() / 3
-    creates = [(work, create) for work in works if desk.ticks() < enough and (create := work.prepare()) is not None]
+    ahead = [work for work in works if not work.connector.turned]
+    creates = [(work, create) for work in ahead if desk.ticks() < enough and (create := work.prepare()) is not None]
     if target is None or len(creates) < 2:
         return works
     site = works[0].calls(connector.target.connection, desk.ticks() + desk.call.total_seconds())

@@ -20,10 +20,11 @@ from connector.config import Config
 from connector.documents import MOST_BYTES, Document
 from connector.errors import ConfigError, Problem, Unauthorized
 from connector.gathering import MOST_FILES, MOST_PEOPLE_BYTES
-from connector.loading import Speaks, documents, load, resolved
+from connector.loading import documents, load, resolved
 from connector.lock import FILE as LOCK_FILE
 from connector.ports import Secret, SecretRef
 from connector.registry import SYSTEMS
+from connector.speaks import Speaks
 from connector.transforms import TRANSFORMS
 from workers.bundle import Bundle
 

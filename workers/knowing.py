@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from connector.config import Connector
 from connector.errors import RateLimited, Rejected, Scope
 from connector.event import Event, Kind
-from connector.link import Link, Marker, overtaken
+from connector.link import Link, Marker, flipped, overtaken
 from connector.messages import Digest
 from connector.planning import Known
 from connector.rings import mirrored, siblings, unspent
@@ -30,6 +30,8 @@ def know(attempt: Attempt) -> Known:
     """Return what the books say of the item: its link, found here or in the other half, and what may echo."""
     entity = attempt.event.entity
     own = link = attempt.links.get(entity.ref)
+    if attempt.connector.turned and (pair := attempt.store.link_back(entity.ref)) is not None:
+        link = flipped(pair)
     kept: dict[str, Any] = {}
     ours = False
     for other, reverse in siblings(attempt.config, attempt.connector):
@@ -78,7 +80,10 @@ def awaited(attempt: Attempt, known: Known) -> Known:
     mark = Marker.find(_mark_of_entity(attempt))
     if mark is None or mark.instance != attempt.config.instance:
         return known
-    for other, reverse in siblings(attempt.config, attempt.connector):
+    for other, reverse in (
+        *siblings(attempt.config, attempt.connector),
+        (attempt.whole, attempt.whole.back is not None),
+    ):
         if not reverse:
             continue
         books = attempt.desk.deliveries(other)
@@ -133,7 +138,7 @@ def whole_digest(attempt: Attempt) -> Digest | None:
 
 
 def _in_ring(attempt: Attempt) -> bool:
-    return any(reverse for _, reverse in siblings(attempt.config, attempt.connector))
+    return attempt.whole.back is not None or any(reverse for _, reverse in siblings(attempt.config, attempt.connector))
 
 
 def matches(attempt: Attempt) -> bool:

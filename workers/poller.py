@@ -41,15 +41,33 @@ class Polled:
 
 def due(desk: Desk, connector: Connector) -> bool:
     """Tell whether it is time to poll a connector, and claim it if so."""
-    system = desk.system_of(desk.config(), connector.source.connection)
-    if system.poll is None or connector.poll_every <= timedelta(0) or connector.name in desk.config().draining:
+    config = desk.config()
+    polled = any(desk.system_of(config, face.source.connection).poll is not None for face in _faces(connector))
+    if not polled or connector.poll_every <= timedelta(0) or connector.name in config.draining:
         return False
     return desk.deliveries(connector).claim_poll(int(connector.poll_every.total_seconds() * 1000))
 
 
+def _faces(connector: Connector) -> tuple[Connector, ...]:
+    return (connector,) if connector.back is None else (connector, connector.back)
+
+
 def poll(desk: Desk, inbox: Inbox, connector: Connector) -> Polled:
-    """Poll one connector's source from where it stopped; a refusal ends it, the cursor stays."""
-    config = desk.config()
+    """Poll one connector's source, and both ends of a two-way one, from where it stopped.
+
+    A refusal ends it, the cursor stays.
+    """
+    got = [_poll_face(desk, inbox, face) for face in _faces(connector)]
+    return Polled(
+        events=sum(one.events for one in got),
+        accepted=sum(one.accepted for one in got),
+        more=any(one.more for one in got),
+        problem="; ".join(one.problem for one in got if one.problem),
+    )
+
+
+def _poll_face(desk: Desk, inbox: Inbox, connector: Connector) -> Polled:
+    config, field = desk.config(), "poll_back" if connector.turned else "poll"
     name = connector.source.connection
     system = desk.system_of(config, name)
     books = desk.deliveries(connector)
@@ -62,13 +80,13 @@ def poll(desk: Desk, inbox: Inbox, connector: Connector) -> Polled:
     def page(site: Site, cursor: Mapping[str, Any]) -> Page:
         return ask(site, connector.source.settings, cursor, desk.now() if cursor else _beginning(desk, books))
 
-    if books.cursor(OWED) and books.halt() is None:
+    if not connector.turned and books.cursor(OWED) and books.halt() is None:
         # A recovery went on without its source.
         catch_up(desk, inbox, connector)
     webhooks = getattr(config.connections[name].settings, "webhook", None) is not None
     expected = system.kinds - system.polled_only if webhooks else frozenset()
     with on_behalf_of(connector.uid, weight=connector.weight), desk.working(connector.uid):
-        got = _read(desk, inbox, connector, cursor=books.cursor("poll"), page=page, expected=expected)
+        got = _read(desk, inbox, connector, cursor=books.cursor(field), page=page, expected=expected, field=field)
     if state.failing and not got.problem:
         desk.connections.succeed(name)
     if missed := books.count_missed(int(MISSED_AFTER.total_seconds() * 1000)):

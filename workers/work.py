@@ -43,7 +43,9 @@ class Work:
     def __init__(
         self, desk: Desk, config: Config, connector: Connector, *, store: Deliveries, turn: str, box: Box
     ) -> None:
-        self.desk, self.config, self.connector = desk, config, connector
+        first = box.letters[0].entity if box.letters else ""
+        # Whoever speaks first decides which way this goes: letters of both sides share a mailbox.
+        self.desk, self.config, self.connector = desk, config, connector.facing(first.partition(":")[0])
         self.store, self.turn, self.box = store, turn, box
         self.batch: Batch | None = None
         self.links: dict[str, Link] = dict(box.links)

@@ -15,6 +15,7 @@ import orjson
 from redis import Redis
 
 from connector.event import Kind
+from workers.stores.conflicts import Conflicts
 from workers.stores.keys import DAY_MS, FORMAT, INTENT_DAYS, connector_tag
 from workers.stores.losses import Losses
 from workers.stores.marks import Marks
@@ -102,7 +103,7 @@ class Fresh:
     """A poll brings it, and its webhook should too; see `Deliveries.count_missed`."""
 
 
-class Deliveries(Losses, Mending, Shadows, Views):
+class Deliveries(Conflicts, Losses, Mending, Shadows, Views):
     """The books of one connector."""
 
     def __init__(

@@ -52,6 +52,8 @@ name                  type    holds                                             
 ``links``             hash    source entity -> link JSON                                   for ever
 ``back``              hash    target entity -> source entity                               for ever
 ``alias``             hash    entity -> subject whose mailbox it shares                    for ever
+``questions``         set     source entities of pairs with a field that a person decides   until decided
+``decisions``         hash    source entity and field -> JSON {take, value, by, at}         until carried out
 ``gates``             hash    gate -> JSON {why, since...}: see ``lua/gates.lua``          until opened
 ``gate:<gate>``       set     subjects parked behind one without a clock                   until opened
 ``held:<gate>``       zset    subjects parked behind one with a clock, in order            until opened
@@ -71,7 +73,8 @@ name                  type    holds                                             
 ``recovering``        string  somebody brings in what a store that went back in time lost   two calls
 ``polling``           string  somebody polls                                              the poll's interval
 ``scanned``           string  when somebody scanned last, in ms                           1 s
-``cursor``            hash    where a poll resumes (JSON): ``poll``; ``owed`` from when on  for ever
+``cursor``            hash    where a poll resumes (JSON): ``poll``, ``poll_back`` of a     for ever
+                              two-way connector's target; ``owed`` from when on
                               to read again, ``again`` how far that has come;
                               ``recall``, ``retrace`` of a rebuild
 ``shadow:<hour>``     hash    what shadow mode saw in that hour since 1970: ``events``,   15 d

@@ -15,7 +15,7 @@ from connector.event import Entity
 from connector.ports import Request, Response, Site
 from connector.system import Absent, Action, Change, Target, Written
 from connector.systems.github.api import MOVED, PER_PAGE, found, get, is_gone, pages, read, split, write
-from connector.systems.github.fields import KEPT_AS, LATER, current, shape
+from connector.systems.github.fields import KEPT_AS, LATER, SPEAKS, current, shape
 from connector.systems.github.members import Json, moment
 from connector.systems.github.poll import repository_place
 from connector.systems.github.reread import issue_now, issue_repository
@@ -43,7 +43,7 @@ def read_entity(site: Site, _target: Into, entity: Entity) -> Mapping[str, Any] 
     if now is None:
         return None
     issue, place = now
-    return {"fields": current(issue), "data": snapshot(issue, place)}
+    return {"fields": current(issue), "data": snapshot(issue, place), "raw": {"issue": issue}}
 
 
 # --- writing -------------------------------------------------------------------------------------
@@ -300,4 +300,4 @@ def _kept(issue: Json, place: Place, fields: Mapping[str, Any]) -> dict[str, Any
     return {key: data[key] for key in sorted(keys) if key in data}
 
 
-TARGET: Final = Target(shape=shape, text=text, read=read_entity, write=write_change, look_up=look_up)
+TARGET: Final = Target(shape=shape, text=text, read=read_entity, write=write_change, look_up=look_up, speaks=SPEAKS)

@@ -38,6 +38,17 @@ KEPT_AS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Native field -> the vocabulary keys that show it."""
 
+SPEAKS: Final[Mapping[str, str]] = {
+    "title": "title",
+    "body": "body",
+    "labels": "labels",
+    "assignee": "assignees",
+    "assignees": "assignees",
+    "milestone": "milestone",
+    "state": "state",
+}
+"""Vocabulary key -> the field that shows it; the first assignee is the only one where Jira says so."""
+
 NAMES: Final[Mapping[str, str]] = {
     "title": "title",
     "summary": "title",

@@ -75,6 +75,7 @@ SYSTEM: Final = System(
         create_many=bulk.create_many,
         most=bulk.MOST,
         examine=examine.examine,
+        speaks=wanted.SPEAKS,
     ),
     lists=lists.LISTS,
     blind_spots=poll.BLIND_SPOTS,

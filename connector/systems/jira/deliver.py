@@ -38,7 +38,8 @@ def read(site: Site, target: JiraTarget, entity: Entity) -> Mapping[str, Any] | 
     fields = {
         name: compare(known[name], value) if name in known else value for name, value in member(issue, "fields").items()
     }
-    return {"fields": fields | steps_of(issue), "data": vocabulary.issue_data(site.settings, issue)}
+    data = vocabulary.issue_data(site.settings, issue)
+    return {"fields": fields | steps_of(issue), "data": data, "raw": {"issue": issue}}
 
 
 def steps_of(issue: Json) -> dict[str, Any]:

@@ -17,6 +17,18 @@ from connector.systems.jira.text import words
 LATER: Final = frozenset({"status", "resolution"})
 """Fields that no create or edit carries: they are written by a transition."""
 
+SPEAKS: Final[Mapping[str, str]] = {
+    "title": "summary",
+    "body": "description",
+    "state": "status",
+    "labels": "labels",
+    "assignee": "assignee",
+    "reporter": "reporter",
+    "priority": "priority",
+    "due": "duedate",
+}
+"""Vocabulary key -> the field that shows it."""
+
 STATUS_NAMES: Final = frozenset({"status", "state"})
 CATEGORIES: Final = {"to do": "new", "in progress": "indeterminate", "done": "done"}
 """Jira's own names of its three status categories: what they mean where no status is called so."""
