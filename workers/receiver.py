@@ -40,6 +40,7 @@ from connector.errors import ConnectorError, Untrusted
 from connector.event import Event
 from connector.system import Inbound, Received
 from workers.addresses import Network
+from workers.arrivals import Arrivals
 from workers.doors import MEBIBYTE, NO_DOOR, Door
 from workers.flood import Suspects
 from workers.inbox import Unavailable
@@ -108,6 +109,7 @@ class Receiver(Collector):
     registry: CollectorRegistry | None = None
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Requests by connection ("" where there is none) and outcome."""
+    arrivals: Arrivals = field(default_factory=Arrivals)
     _outage: Outage = field(
         default_factory=lambda: Outage(
             _log, "webhooks are answered 503, their source must repeat them", "webhooks are stored again"
@@ -160,7 +162,7 @@ class Receiver(Collector):
 
     # --- webhooks ----------------------------------------------------------------------------------
     async def _hook(self, name: bytes, scope: Scope, receive: Receive) -> Reply | None:
-        connection = peer = ""
+        connection = peer = more = ""
         held = 0
         try:
             door = self._door(name)
@@ -182,6 +184,7 @@ class Receiver(Collector):
         except _Answer as answer:
             why, reply = answer.why, answer.reply
             if isinstance(answer.__cause__, Untrusted):
+                more = str(answer.__cause__)
                 self._suspect(connection, peer, answer.__cause__)
         except ConnectionAbortedError:
             self.counts[connection, "gone"] += 1
@@ -189,6 +192,8 @@ class Receiver(Collector):
         finally:
             self._buffered -= held
         self.counts[connection, why] += 1
+        if connection:
+            self.arrivals.note(connection, self.clock(), why, more)
         return reply
 
     def _door(self, name: bytes) -> Door:

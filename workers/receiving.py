@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import uvloop
 from prometheus_client import REGISTRY
 
+from workers.arrivals import Arrivals
 from workers.doors import Door
 from workers.hall import Hall
 from workers.inbox import Unavailable
@@ -18,6 +19,7 @@ from workers.receiver import Limits, create_app
 from workers.stores.client import open_async_store
 from workers.stores.durability import FULL, used
 from workers.stores.scripts import StoreError
+from workers.stores.webhooks import Sighting, Webhooks
 
 if TYPE_CHECKING:
     from workers.process import Process
@@ -44,6 +46,7 @@ async def _serve(process: Process, host: str, port: int) -> None:
 
     app = create_app(hall, door, limits=Limits(proxies=process.settings.receiver_proxies), registry=REGISTRY)
     process.serve_as("receive")
+    watch.arrivals = app.arrivals
     watch.start()
     try:
         await server(app, host=host, port=port).serve()
@@ -55,12 +58,16 @@ async def _serve(process: Process, host: str, port: int) -> None:
 
 
 class _Watch(threading.Thread):
-    """Once a second: take up a changed configuration, enter new connectors, see whether the store fills up."""
+    """Once a second: take up a changed configuration, enter new connectors, see whether the store fills up.
+
+    And write down which webhooks arrived last.
+    """
 
     def __init__(self, process: Process) -> None:
         super().__init__(name="watch", daemon=True)
         self.over = threading.Event()
         self.full = False
+        self.arrivals = Arrivals()
         self._process = process
 
     def run(self) -> None:
@@ -71,6 +78,9 @@ class _Watch(threading.Thread):
                 self._process.wiring.enter()
                 self._process.wiring.epoch.keep()
                 self.full = used(self._process.wiring.store) > FULL
+                for one in self.arrivals.taken():
+                    sighting = Sighting(int(one.at.timestamp() * 1000), one.what)
+                    Webhooks(self._process.wiring.store).arrived(one.connection, sighting, proven=one.proven)
             except StoreError:
                 pass  # accepting finds out by itself, and says 503
             if self.over.wait(1.0):

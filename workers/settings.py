@@ -117,6 +117,12 @@ class Settings:
     )
     receiver_host: str = _variable("RECEIVER_HOST", "127.0.0.1", "Address that webhooks are received on.", str)
     receiver_port: int = _variable("RECEIVER_PORT", "8787", "Port that webhooks are received on.", whole(1, 65535))
+    public_url: str = _variable(
+        "PUBLIC_URL",
+        "",
+        "Address that the receiver is reached at from outside; webhooks are installed for it and looked after daily.",
+        page,
+    )
     receiver_proxies: tuple[Network, ...] = _variable(
         "RECEIVER_PROXIES",
         "",

@@ -31,6 +31,7 @@ from workers.cli import (
     snapshot,
     status,
     usage,
+    webhook,
 )
 from workers.cli.output import Commands
 
@@ -56,6 +57,7 @@ for group in (
     change,
     listing,
     run,
+    webhook,
     payloads,
     shadow,
     snapshot,

@@ -106,6 +106,11 @@ Per connection (``jc:{@name}:`` + name)
 ``inbox``             hash    envelope id -> raw envelope not yet accepted everywhere      until accepted
 ``unread``            hash    id -> raw payloads that we could not read                    30 d, about 1,000
 ``calls``             hash    number of API calls by endpoint class                        for ever
+``hook``              hash    its webhooks: ``proven`` and ``refused`` ms of the last that  for ever
+                              arrived and ``..._what`` became of it; ``urls`` (JSON), public
+                              URLs they have pointed to; ``places`` (JSON) that have one
+``hooked``            string  for what they were last looked after                         a day
+``hooking``           string  somebody installs them                                       2 min
 ====================  ======  ==========================================================  ==================
 
 Per store (``jc:{=}:`` + name): the published configuration
