@@ -43,7 +43,7 @@ def repositories(site: Site, query: Query) -> Iterator[Listed]:
                 **_writable(optional(row, "permissions", dict)),
             },
         )
-        for row in _rows(site, "/user/repos", sort="full_name")
+        for row in _rows(site, "/user/repos")
     )
     return matching(found, query)
 

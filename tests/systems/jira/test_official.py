@@ -86,7 +86,20 @@ def worked(flavour: str) -> Bench:
     )
     SYSTEM.find(site, None, made.key)
     SYSTEM.probe(site)
+    listed(here, made.key)
     return here
+
+
+def listed(here: Bench, issue: str) -> None:
+    """Ask for every list, as an account like any other and as an administrator."""
+    for appointed in (False, True):
+        if appointed:
+            here.sandbox.appoint("bot")
+        for kind, lister in SYSTEM.lists.items():
+            scope = {"project": "WEB"} if lister.needs else {}
+            more = {name: word for name, word in (("issue", issue), ("search", "o")) if name in lister.takes}
+            assert list(lister(here.site, scope)), kind
+            list(lister(here.site, {**scope, **more}))
 
 
 @pytest.mark.parametrize("flavour", ["cloud", "data-center"])

@@ -257,6 +257,8 @@ def test_what_we_send_and_what_the_sandbox_answers_fits_the_documents(reference_
     for event in polled(here, cursor, BOTH)[0]:
         SYSTEM.complete(here.site, event)
         SYSTEM.probe(here.site)
+    for lister in SYSTEM.lists.values():
+        assert list(lister(here.site, {}))
     checked = set()
     sent: list[tuple[Request, Response]] = list(zip(here.transport.sent, here.transport.answers, strict=True))
     for request, answer in sent:
@@ -266,7 +268,8 @@ def test_what_we_send_and_what_the_sandbox_answers_fits_the_documents(reference_
         assert spec.check_answer(request.method, request.path, answer.status, answer.json()) == []
         checked.add(request.path)
     assert checked == {
-        "/chat.postMessage", "/chat.update", "/chat.delete", "/conversations.history", "/conversations.replies", "/users.info", "/auth.test"
+        "/chat.postMessage", "/chat.update", "/chat.delete", "/conversations.history", "/conversations.replies",
+        "/conversations.list", "/users.info", "/users.list", "/auth.test",
     }  # fmt: skip
 
 
