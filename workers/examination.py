@@ -6,14 +6,34 @@ backfill: an examination never keeps a delivery waiting.
 
 from __future__ import annotations
 
+import hashlib
+import json
+import logging
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any, Final
 
-from connector.compiling import by_shape, needs_of
+import orjson
+
+from connector.compiling import by_shape, judged, needs_of
 from connector.config import Config, Connector
+from connector.errors import ConnectorError, Forbidden, Rejected
 from connector.examining import Finding, Level
 from workers.behalf import on_behalf_of
 from workers.desk import Desk
+from workers.stores.deliveries import Deliveries
+from workers.stores.examinations import (
+    claim_examination,
+    last_examination,
+    put_off_examination,
+    remember_examination,
+)
+
+log = logging.getLogger("connector.examination")
+
+SOON: Final = 15 * 60_000
+"""When it is tried again after a target could not be asked, in ms."""
 
 CALLS: Final = 4
 """An examination may take as long as so many calls at their slowest."""
@@ -31,3 +51,101 @@ def examine(desk: Desk, config: Config, connector: Connector) -> Sequence[Findin
         if target.examine is None:
             return by_shape(site, target, settings, needs)
         return target.examine(site, settings, needs)
+
+
+# --- what is remembered of one ---------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What the last examination found: problems and warnings only.
+
+    ``at`` is ms since 1970.  ``failed`` says why a later look could not be had, and ``tried`` (ms) when; what was
+    found before it stands.
+    """
+
+    at: int
+    findings: tuple[Finding, ...] = ()
+    failed: str = ""
+    tried: int = 0
+
+    @property
+    def problems(self) -> tuple[Finding, ...]:
+        """What will make deliveries fail."""
+        return tuple(one for one in self.findings if one.level is Level.PROBLEM)
+
+    def packed(self) -> bytes:
+        """Return it as it is kept."""
+        rows = [
+            {"level": one.level, "path": one.path, "text": one.text, "act": one.act, "cause": one.cause}
+            for one in self.findings
+        ]
+        return orjson.dumps({"at": self.at, "findings": rows, "failed": self.failed, "tried": self.tried})
+
+
+def examined(books: Deliveries) -> Examined | None:
+    """Return what the last examination of a connector found; None where there was none."""
+    record = last_examination(books)
+    if record is None:
+        return None
+    kept = orjson.loads(record)
+    findings = tuple(
+        Finding(Level(row["level"]), tuple(row["path"]), row["text"], row["act"], row["cause"])
+        for row in kept["findings"]
+    )
+    return Examined(kept["at"], findings, kept["failed"], kept["tried"])
+
+
+# --- from time to time -------------------------------------------------------------------------------------
+def digest(connector: Connector) -> str:
+    """Name a connector as it is: another name means that it was changed and is to be examined anew."""
+
+    def plain(value: Any) -> Any:
+        return sorted(map(str, value)) if isinstance(value, (set, frozenset)) else str(value)
+
+    said = json.dumps(asdict(connector), default=plain, sort_keys=True)
+    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def due(desk: Desk, connector: Connector, every: timedelta) -> bool:
+    """Tell whether it is time to examine a connector, and claim it if so; ``every`` 0 is never."""
+    if every <= timedelta(0):
+        return False
+    return claim_examination(desk.deliveries(connector), digest(connector), int(every.total_seconds() * 1000))
+
+
+def look(desk: Desk, connector: Connector) -> Examined:
+    """Examine a connector, and keep what was found; what a target that cannot be asked said before, stands."""
+    books, now = desk.deliveries(connector), desk.now_ms()
+    before = examined(books)
+    try:
+        found = [*judged(connector), *_asked(desk, connector)]
+    except ConnectorError as error:
+        kept = before or Examined(0)
+        after = Examined(kept.at, kept.findings, f"{type(error).__name__}: {error}", now)
+        put_off_examination(books, SOON)
+        log.warning("%s could not be examined: %s", connector.name, error)
+    else:
+        after = Examined(now, tuple(one for one in found if one.level is not Level.OK))
+        _say(connector, before, after)
+    remember_examination(books, after.packed())
+    return after
+
+
+def _asked(desk: Desk, connector: Connector) -> list[Finding]:
+    config = desk.config()
+    state = desk.connections.state(connector.target.connection)
+    if state.closed_until > desk.now_ms():
+        raise ConnectorError(f"{connector.target.connection} is closed: {state.kind}: {state.why}", cause="closed")
+    try:
+        return list(examine(desk, config, connector))
+    except (Forbidden, Rejected) as error:
+        # Not a bad moment but an answer: the project, the repository, the channel is not there for us.
+        return [Finding(Level.PROBLEM, ("to",), str(error), "correct to:, or grant what is missing", error.cause)]
+
+
+def _say(connector: Connector, before: Examined | None, after: Examined) -> None:
+    known = {(one.path, one.cause) for one in before.problems} if before else set()
+    for one in after.problems:
+        if (one.path, one.cause) not in known:
+            log.warning("%s no longer fits its target: %s: %s", connector.name, ".".join(map(str, one.path)), one.text)
+    if known and not after.problems:
+        log.info("%s fits its target again", connector.name)

@@ -30,6 +30,7 @@ from workers.variables import (
     page,
     server,
     span,
+    span_or_off,
     whole,
     word,
 )
@@ -234,6 +235,12 @@ class Settings:
         "900",
         "The longest wait between two such trials.",
         span(_SECOND, 1, 86_400),
+    )
+    examine: timedelta = _variable(
+        "EXAMINE_HOURS",
+        "24",
+        "How often every connector is held against its target, to warn before deliveries fail; or off.",
+        span_or_off(timedelta(hours=1), 1, 720),
     )
     scan: timedelta = _variable(
         "SCAN_MILLISECONDS",

@@ -79,6 +79,20 @@ def span(unit: timedelta, least: int, most: int) -> Callable[[str], timedelta]:
     return lambda text: number(text) * unit
 
 
+def span_or_off(unit: timedelta, least: int, most: int) -> Callable[[str], timedelta]:
+    """Return a reader of a time span as `span` reads it, or of ``off``, which is none at all."""
+    given = span(unit, least, most)
+
+    def read(text: str) -> timedelta:
+        try:
+            return timedelta(0) if text.lower() in OFF else given(text)
+        except ValueError as error:
+            message = f"{error}, or off"
+            raise ValueError(message) from error
+
+    return read
+
+
 def word(*, of: type[StrEnum]) -> Callable[[str], StrEnum]:
     """Return a reader of a closed vocabulary, in any case."""
 

@@ -75,6 +75,7 @@ def test_every_field_is_read_from_its_variable() -> None:
         HOLD_WINDOW_SECONDS="70",
         CANARY_SECONDS="6",
         CANARY_LONGEST_SECONDS="77",
+        EXAMINE_HOURS="off",
         SCAN_MILLISECONDS="90",
         CRASHES="4",
     )

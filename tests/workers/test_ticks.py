@@ -27,9 +27,10 @@ CONNECTOR = (
 @pytest.mark.parametrize(
     ("task", "said"),
     [
-        ("tick", "no poll is sent, the next tick will"),
-        ("alert", "no owner is told, the next look will"),
-        ("trim", "nothing is trimmed, the next round will"),
+        ("app.tick", "no poll is sent, the next tick will"),
+        ("app.alert", "no owner is told, the next look will"),
+        ("app.trim", "nothing is trimmed, the next round will"),
+        ("app.drift.watch", "nothing is examined, the next round will"),
     ],
 )
 def test_a_tick_without_a_store_is_no_bug(tmp_path: Path, task: str, said: str) -> None:
@@ -37,7 +38,7 @@ def test_a_tick_without_a_store_is_no_bug(tmp_path: Path, task: str, said: str) 
         (tmp_path / name).mkdir()
         (tmp_path / name / "all.yaml").write_text(text)
     servers = {name: f"redis://127.0.0.1:{free_port()}/0" for name in ("BROKER_URL", "STORE_URL")}
-    script = f"import workers.app as app; app.start_logs(app.process.settings); app.{task}()"
+    script = f"import workers.app as app; app.start_logs(app.process.settings); {task}()"
     done = subprocess.run(
         [sys.executable, "-c", script],
         env={**os.environ, **servers, "CONNECTOR_HOME": str(tmp_path), "TOKEN": "x"},

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from connector.documents import written
 from workers.cli.output import USAGE, as_json, console, errors, fail, print_json, print_table, say, when
 from workers.cli.parts import connector_named, parts, wired
 from workers.operating.held import line
 
 if TYPE_CHECKING:
     from workers.operating.budget import Budget
+    from workers.operating.standing import Standing
     from workers.publishing import Followed
     from workers.stores.published import Follower, Version
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 @as_json
 def status(connector: str | None, *, all_limits: bool, as_json: bool) -> None:
     """Show how each connector stands: running, paused, throttled; what waits, what is held, and why.
+
+    What no longer fits its target is told by the last examination (EXAMINE_HOURS).
 
     Then how each connection stands: what is left of its limits, endpoint classes that its target has closed, and its
     breaker.
@@ -65,6 +69,7 @@ def status(connector: str | None, *, all_limits: bool, as_json: bool) -> None:
     for one in found:
         for gate, shut in one.held.items():
             say(line(one.connector, gate, shut, when))
+        _tell_examined(one)
     _tell_budgets(left.values(), all_limits=all_limits)
     if process.followed is not None:
         _tell_version(process.followed)
@@ -107,6 +112,13 @@ def tell_refusals(version: Version, found: list[Follower]) -> None:
             say(f"warning: {told}", style="yellow", where=errors)
         elif one.number != version.number:
             say(f"warning: {one.role} {one.name} still works with version {one.number}", style="yellow", where=errors)
+
+
+def _tell_examined(one: Standing) -> None:
+    """Say what does not fit a connector's target."""
+    for finding in one.examined.problems if one.examined is not None else ():
+        act = f"; {finding.act}" if finding.act else ""
+        say(f"{one.connector}: {written(finding.path)} does not fit the target: {finding.text}{act}", style="yellow")
 
 
 def _tell_budgets(found: Iterable[Budget], *, all_limits: bool) -> None:

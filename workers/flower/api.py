@@ -196,6 +196,11 @@ async def _poll(api: Api, name: str) -> Any:
     return {"connector": name, "polls": True}
 
 
+async def _examine(api: Api, name: str) -> Any:
+    one = api.connector_named(name, Role.OPERATOR)
+    return {"connector": name, **asdict(await api.ask(acting.examine, api.desk, one, api.by))}
+
+
 def _rate(api: Api) -> float:
     rate = api.body.get("rate", RATE)
     if not isinstance(rate, int | float) or isinstance(rate, bool) or not 0.1 <= rate <= 1000:
@@ -278,6 +283,7 @@ OPERATIONS: Final = (
     Operation("POST", "/connectors/{connector}/resume", Role.OPERATOR, "Go on, or open one gate.", _resume,
               body={"gate": "Name of a gate; the whole connector where it is left out."}),
     Operation("POST", "/connectors/{connector}/poll", Role.OPERATOR, "Poll its source now.", _poll),
+    Operation("POST", "/connectors/{connector}/examine", Role.OPERATOR, "Hold it against its target now.", _examine),
     Operation("GET", "/dead-letters", Role.VIEWER, "Dead letters, newest first, and their groups.", _dead,
               query={**FILTER, "start": f"Letters to pass over; {PAGE} are returned."}),
     Operation("GET", "/dead-letters/{connector}/{delivery}", Role.OPERATOR, "One dead letter; audited.", _letter),

@@ -8,6 +8,7 @@ from typing import Any
 import tornado.web
 
 from connector.config import Connector
+from connector.documents import written
 from workers.desk import Desk
 from workers.flower.face import Face
 from workers.flower.show import STEP, ago, bars, span, when
@@ -40,6 +41,7 @@ SHOWN: dict[str, Any] = {
     "span": span,
     "bars": bars,
     "what_opens": what_opens,
+    "written": written,
     "width": STEP * MINUTES,
 }
 """What templates show times and series with."""
@@ -99,6 +101,10 @@ class OneConnector(Face):
             case "test":
                 found = await self.ask(acting.credentials, self.desk, one, self.by)
                 self.say("; ".join(f"{connection}: {told}" for connection, _, told in found))
+            case "examine":
+                last = await self.ask(acting.examine, self.desk, one, self.by)
+                told = f"{len(last.problems)} problems" if last.problems else "it fits its target"
+                self.say(f"{name} could not be examined: {last.failed}" if last.failed else f"{name}: {told}.")
             case other:
                 raise tornado.web.HTTPError(400, f"there is no action {other!r}")
         self.redirect(self.reverse_url("connector", name), status=303)

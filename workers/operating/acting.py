@@ -10,8 +10,10 @@ from typing import Any, Final
 import orjson
 
 from connector.config import Connector
+from connector.documents import written
 from connector.errors import ConnectorError
 from workers.desk import Desk
+from workers.examination import Examined, look
 from workers.operating.letters import Dead
 from workers.stores import orders
 from workers.stores.orders import Order
@@ -89,6 +91,14 @@ def credentials(desk: Desk, connector: Connector, by: Actor) -> list[tuple[str, 
             desk.connections.open(name)
         found.append((name, True, f"works as {who.name} ({who.id})"))
     _record(desk, connector, row_of(desk, "test", connector, by, what=[f"{n}: {t}"[:200] for n, _, t in found]))
+    return found
+
+
+def examine(desk: Desk, connector: Connector, by: Actor) -> Examined:
+    """Hold a connector against its target now, and keep what was found."""
+    found = look(desk, connector)
+    what = [written(one.path) for one in found.problems]
+    _record(desk, connector, row_of(desk, "examine", connector, by, what=what))
     return found
 
 

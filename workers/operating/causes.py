@@ -9,7 +9,9 @@ from enum import StrEnum
 from typing import Final
 
 from connector.config import Config, Connector
+from connector.documents import written
 from workers.desk import Desk
+from workers.examination import Examined
 from workers.operating.care import Care, Stage, care_of, told
 from workers.operating.letters import Filter, Group, find, grouped
 from workers.operating.meaning import meaning_of
@@ -97,6 +99,7 @@ def causes(desk: Desk, config: Config, connector: Connector) -> list[Cause]:
                 page=f"/connectors/{connector.name}",
             )
         )
+    found += _drifted(connector, how.examined)
     return found + list(_expiring(desk, config, connector))
 
 
@@ -132,6 +135,22 @@ def _held(connector: Connector, gates: Mapping[str, Mapping[str, object]]) -> It
                 since=int(float(str(gate.get("since", 0)))),
                 page=f"/connectors/{connector.name}",
             )
+
+
+def _drifted(connector: Connector, last: Examined | None) -> Iterable[Cause]:
+    """Say what of a connector no longer fits its target; whoever owns it is the one to take it."""
+    for one in last.problems if last is not None else ():
+        path = written(one.path)
+        yield Cause(
+            key=f"drift:{path}:{one.cause}",
+            title=f"{path} does not fit the target",
+            says=one.text,
+            act=f"{one.act[:1].upper()}{one.act[1:]}." if one.act else "Run connector check --live, and mend it.",
+            heading="ConnectorDrifts",
+            since=last.at if last is not None else 0,
+            page=f"/connectors/{connector.name}",
+            attended=True,
+        )
 
 
 def _expiring(desk: Desk, config: Config, connector: Connector) -> Iterable[Cause]:

@@ -102,6 +102,8 @@ class Metrics(Collector):
         yield from _speed(found, speeds)
         yield from _states(found)
         yield from _connections(found, desk.now_ms())
+        yield _gauge("connector_drift", "Places where a connector does not fit its target, by its last examination.",
+                     found, lambda one: len(one.examined.problems) if one.examined else 0)  # fmt: skip
         yield _gauge("connector_replays_open", "Orders to replay that are being carried out.", found,
                      lambda one: open_orders[one.connector])  # fmt: skip
         yield _calls(calls)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from connector.config import Config, Connector, Mode
 from workers.desk import Desk
+from workers.examination import Examined, examined
 from workers.operating.usage import Used, used_of
 from workers.stores.connections import State
 from workers.stores.deliveries import Deliveries
@@ -46,6 +47,9 @@ class Standing:
     calls_each: float | None = None
     """The same per delivery that came to its end (delivered, skipped or dead); None before the first."""
 
+    examined: Examined | None = None
+    """What the last examination of its target found; None before the first."""
+
     def as_json(self) -> dict[str, Any]:
         """Return it as a document."""
         return asdict(self)
@@ -77,6 +81,7 @@ def standing(desk: Desk, connector: Connector, *, states: Mapping[str, State] | 
         calls={name.removeprefix("calls:"): number for name, number in totals.items() if name.startswith("calls:")},
         used=used_of(totals),
         calls_each=round(tally["calls"] / ended, 2) if ended else None,
+        examined=examined(books),
     )
 
 

@@ -71,6 +71,9 @@ name                  type    holds                                             
 ``ordered:<id>``      zset    its letters by sequence                                     until done
 ``recalled``          hash    effect -> entity JSON of what a rebuild found in the target   the rebuild
 ``recovering``        string  somebody brings in what a store that went back in time lost   two calls
+``examining``         string  the connector (a digest) that somebody examines or has         until the next is due
+                              examined
+``examined``          string  what the last examination of its target found (JSON)        30 d
 ``polling``           string  somebody polls                                              the poll's interval
 ``scanned``           string  when somebody scanned last, in ms                           1 s
 ``cursor``            hash    where a poll resumes (JSON): ``poll``, ``poll_back`` of a     for ever
