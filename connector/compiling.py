@@ -1,22 +1,22 @@
-"""Tell from a connector alone what it will need of its target, and what is wrong with it whatever the target is.
+"""Tell from a connector alone what it will need of its target.
 
-Nothing is asked here: what the target really offers is judged by its system (`Target.examine`).
+Nothing is asked here: what the target really offers is judged by its system (`Target.examine`).  Of a two-way
+connector each face has needs of its own (`connector.facing`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from connector.config import Connector
 from connector.errors import Rejected
 from connector.event import Text
-from connector.examining import Fed, Finding, Gives, Level, Named, Needs, listed, squeezed
-from connector.mapping import MISSING, Rule, Step
+from connector.examining import Fed, Finding, Gives, Level, Named, Needs
+from connector.mapping import MISSING, Direction, Rule, Step
 from connector.ports import Site
 from connector.system import Target
-
-TWO_WAY: Final = "two-way"
 
 _GIVES: Final[Mapping[str, Gives]] = {
     **dict.fromkeys(("title", "branch"), Gives.LINE),
@@ -51,7 +51,7 @@ def needs_of(connector: Connector) -> Needs:
     references = connector.references
     statuses = references.status if references is not None else {}
     return Needs(
-        fields=tuple(fed(rule, both_ways=goes_both_ways(connector, rule)) for rule in rules),
+        fields=tuple(fed_of(connector, rule) for rule in rules),
         creates=connector.creates,
         updates=bool(rules),
         comments=comments.copied or bool(connector.messages),
@@ -62,10 +62,15 @@ def needs_of(connector: Connector) -> Needs:
     )
 
 
-def goes_both_ways(connector: Connector, rule: Rule) -> bool:
-    """Tell whether values of a rule also come back through it."""
-    own = getattr(rule, "direction", None) or getattr(connector, "direction", "to")
-    return str(own) in {TWO_WAY, "<->"}
+def fed_of(connector: Connector, rule: Rule) -> Fed:
+    """Say how one field of a connector is fed; of a turned one at the place of the rule that was turned round."""
+    if connector.turned:
+        path = ("mapping", rule.back.target if rule.back is not None else rule.target)
+        found = fed(rule)
+        here = tuple(Named(path, one.value) for one in found.named)
+        return replace(found, path=path, named=here, people=tuple(Named(path, one.value) for one in found.people))
+    returns = connector.back is not None and rule.direction is Direction.BOTH and rule.back is None
+    return fed(rule, both_ways=returns)
 
 
 def fed(rule: Rule, *, both_ways: bool = False) -> Fed:
@@ -159,38 +164,12 @@ def _cut(steps: Sequence[Step]) -> int | None:
     return min(whole, default=None)
 
 
-# --- judged without a system ------------------------------------------------------------------------------
-def judged(connector: Connector) -> list[Finding]:
-    """Find what is wrong with a connector whatever its target offers."""
-    return [finding for rule in connector.mapping if goes_both_ways(connector, rule) for finding in uninvertible(rule)]
-
-
-def uninvertible(rule: Rule) -> Iterator[Finding]:
-    """Say why values of a rule cannot come back: two that become one, texts that cannot be taken apart."""
-    path = ("mapping", rule.target)
-    if rule.template or rule.first is not None:
-        what = "a template cannot be read backwards" if rule.template else "first: picks one of many"
-        act = "write map: or a plain path where changes over there shall come back"
-        yield Finding(Level.WARNING, path, f"goes one way only: {what}", act, "one_way")
-    # Two persons may well share an account over there; two states may not share a status.
-    for word, table, level in (("map", rule.table, Level.PROBLEM), ("people", rule.people, Level.WARNING)):
-        keys: dict[str, list[str]] = {}
-        for key, value in (table or {}).items():
-            keys.setdefault(squeezed(str(value)), []).append(key)
-        for same in keys.values():
-            if len(same) > 1:
-                there = (table or {})[same[0]]
-                text = f"{listed(same)} all become {there!r}: coming back, it is not known which was meant"
-                act = "give each a value of its own, or let the field go one way only"
-                yield Finding(level, (*path, word, same[1]), text, act, "not_invertible")
-
-
 # --- for a system that examines nothing itself --------------------------------------------------------------
 _GUESSES: Final[tuple[Any, ...]] = (None, Text(format="plain", content="sample"), [], True)
 """Values for a field whose value only an event can tell."""
 
 
-def by_shape(site: Site, target: Target, settings: Any, needs: Needs) -> list[Finding]:
+def by_shape(target: Target, site: Site, settings: Any, needs: Needs) -> list[Finding]:
     """Examine a target by shaping values for it; raises what the target answers when it is asked."""
     found = []
     for field in needs.fields:

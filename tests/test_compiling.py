@@ -7,12 +7,17 @@ from typing import Any
 
 import pytest
 
-from connector.compiling import fed, judged, needs_of, uninvertible
+from connector.compiling import fed, needs_of
 from connector.config import Comments, Connector, End, Message, References
 from connector.event import Kind
 from connector.examining import Fed, Finding, Gives, Level, meant, misfit, overlong
 from connector.listed import Takes
+from connector.loading import load
 from connector.mapping import Rule, Step
+from connector.registry import SYSTEMS
+from connector.transforms import TRANSFORMS
+from tests.systems.examining import CONNECTIONS
+from workers.files import ready_made
 
 
 def connector(*rules: Rule, **more: Any) -> Connector:
@@ -89,29 +94,35 @@ def test_what_a_connector_needs_follows_from_what_it_says() -> None:
 
 
 # --- both ways -----------------------------------------------------------------------------------------------
-class TwoWay(Connector):
-    """A connector whose values come back, as its file says."""
-
-    direction = "two-way"
-
-
-def test_a_map_that_cannot_be_turned_round_is_refused_with_the_reason() -> None:
-    rule = Rule("Status", path="state", table={"open": "To Do", "reopened": "to do ", "closed": "Done"})
-    (found,) = uninvertible(rule)
-    assert (found.level, found.path) == (Level.PROBLEM, ("mapping", "Status", "map", "reopened"))
-    assert "open, reopened all become 'To Do'" in found.text
-    assert judged(connector(rule)) == []
-    ring = TwoWay("web", "web", End("git", None), End("jira", None), mapping=(rule,))
-    assert judged(ring) == [found]
+TWO_WAY = """\
+version: 1
+name: web
+template: github-jira-two-way
+from: {repositories: [acme/web]}
+to: {project: WEB}
+back: {from: {project: WEB}, to: {repository: acme/web}}
+mapping:
+  Priority: {from: labels, first: {p0: Highest}, direction: "->"}
+  Assignee: {from: assignee, people: {ann: a@b.c}}
+"""
 
 
-def test_a_map_of_one_to_one_can_be_turned_round_and_the_rest_goes_one_way() -> None:
-    assert list(uninvertible(Rule("Status", path="state", table={"open": "To Do", "closed": "Done"}))) == []
-    assert list(uninvertible(Rule("Summary", path="title"))) == []
-    for rule in (Rule("F", template="{{ title }}"), Rule("F", path="labels", first={"a": 1})):
-        assert [one.level for one in uninvertible(rule)] == [Level.WARNING]
-    (shared,) = uninvertible(Rule("Assignee", path="assignee", people={"a": "x", "b": "x"}))
-    assert shared.level is Level.WARNING
+def test_each_face_of_a_two_way_connector_has_needs_of_its_own() -> None:
+    texts = {"c.yaml": CONNECTIONS, "web.yaml": TWO_WAY}
+    one = load(texts, SYSTEMS, TRANSFORMS, ready_made()).connectors["web"]
+    ahead = {fed.name: fed for fed in needs_of(one).fields}
+    assert {name for name, fed in ahead.items() if fed.both_ways} == {"Summary", "Description", "Labels", "Assignee"}
+    assert one.back is not None
+    back = {fed.name: fed for fed in needs_of(one.back).fields}
+    assert set(back) == {"title", "body", "labels", "state", "assignees"}
+    # What is found there is told at the rule that was turned round.
+    assert back["state"].path == ("mapping", "Status")
+    assert {(named.path, named.value) for named in back["state"].named} == {
+        (("mapping", "Status"), "open"),
+        (("mapping", "Status"), "closed"),
+    }
+    assert [named.value for named in back["assignees"].people] == ["ann"]
+    assert needs_of(one.back).creates is False
 
 
 # --- what fits -----------------------------------------------------------------------------------------------

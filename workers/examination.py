@@ -9,17 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 import orjson
 
-from connector.compiling import by_shape, judged, needs_of
+from connector.compiling import by_shape, needs_of
 from connector.config import Config, Connector
 from connector.errors import ConnectorError, Forbidden, Rejected
-from connector.examining import Finding, Level
+from connector.examining import Finding, Level, Path
 from workers.behalf import on_behalf_of
 from workers.desk import Desk
 from workers.stores.deliveries import Deliveries
@@ -39,18 +40,31 @@ CALLS: Final = 4
 """An examination may take as long as so many calls at their slowest."""
 
 
-def examine(desk: Desk, config: Config, connector: Connector) -> Sequence[Finding]:
-    """Examine a connector's target; raises `connector.errors` where it cannot be asked."""
-    target = desk.system_of(config, connector.target.connection).target
+def written_to(connector: Connector) -> frozenset[str]:
+    """Return the connections that a connector writes to: those that its examination asks."""
+    faces = (connector, connector.back) if connector.back is not None else (connector,)
+    return frozenset(face.target.connection for face in faces)
+
+
+def examine(desk: Desk, config: Config, connector: Connector) -> list[Finding]:
+    """Examine where a connector writes, both sides of a two-way one; raises where one of them cannot be asked."""
+    faces = (connector, connector.back) if connector.back is not None else (connector,)
+    return [finding for face in faces for finding in _examine(desk, config, face)]
+
+
+def _examine(desk: Desk, config: Config, face: Connector) -> Iterator[Finding]:
+    target = desk.system_of(config, face.target.connection).target
+    above: Path = ("back",) if face.turned else ()
     if target is None:
         text = "this system cannot be written to"
-        return [Finding(Level.PROBLEM, ("to", "connection"), text, "name another connection", "no_target")]
-    site = desk.site(connector.target.connection, desk.ticks() + CALLS * desk.call.total_seconds())
-    needs, settings = needs_of(connector), connector.target.settings
-    with on_behalf_of(connector.uid, weight=connector.weight, lane="backfill"):
-        if target.examine is None:
-            return by_shape(site, target, settings, needs)
-        return target.examine(site, settings, needs)
+        yield Finding(Level.PROBLEM, (*above, "to"), text, "name another connection", "no_target")
+        return
+    site = desk.site(face.target.connection, desk.ticks() + CALLS * desk.call.total_seconds())
+    needs, settings = needs_of(face), face.target.settings
+    with on_behalf_of(face.uid, weight=face.weight, lane="backfill"):
+        found = (target.examine or partial(by_shape, target))(site, settings, needs)
+    for one in found:
+        yield replace(one, path=(*above, *one.path)) if one.path[:1] == ("to",) else one
 
 
 # --- what is remembered of one ---------------------------------------------------------------------------
@@ -117,7 +131,7 @@ def look(desk: Desk, connector: Connector) -> Examined:
     books, now = desk.deliveries(connector), desk.now_ms()
     before = examined(books)
     try:
-        found = [*judged(connector), *_asked(desk, connector)]
+        found = _asked(desk, connector)
     except ConnectorError as error:
         kept = before or Examined(0)
         after = Examined(kept.at, kept.findings, f"{type(error).__name__}: {error}", now)
@@ -132,11 +146,12 @@ def look(desk: Desk, connector: Connector) -> Examined:
 
 def _asked(desk: Desk, connector: Connector) -> list[Finding]:
     config = desk.config()
-    state = desk.connections.state(connector.target.connection)
-    if state.closed_until > desk.now_ms():
-        raise ConnectorError(f"{connector.target.connection} is closed: {state.kind}: {state.why}", cause="closed")
+    for name in sorted(written_to(connector)):
+        state = desk.connections.state(name)
+        if state.closed_until > desk.now_ms():
+            raise ConnectorError(f"{name} is closed: {state.kind}: {state.why}", cause="closed")
     try:
-        return list(examine(desk, config, connector))
+        return examine(desk, config, connector)
     except (Forbidden, Rejected) as error:
         # Not a bad moment but an answer: the project, the repository, the channel is not there for us.
         return [Finding(Level.PROBLEM, ("to",), str(error), "correct to:, or grant what is missing", error.cause)]

@@ -67,12 +67,13 @@ def test_findings_are_told_with_file_line_and_what_to_do(terminal: Terminal, jir
     assert "did you mean 'Major'? It may have been renamed (connectors/web.yaml:7)" in shown
     (found,) = [one for one in terminal.json("check", "--live", code=1)["findings"] if one["level"] == "problem"]
     assert (found["path"], found["file"], found["line"]) == ("mapping.Severity.first.bad", "connectors/web.yaml", 7)
-    # What the template says is told with the template's line.
+    # What the template says is told where it was chosen.
     jira.site.projects["WEB"].off_create = {"priority"}
     told = [
         one for one in terminal.json("check", "--live", code=1)["findings"] if one.get("path") == "mapping.Priority"
     ]
-    assert told[0]["file"] == "template github-to-jira"
+    assert (told[0]["file"], told[0]["line"]) == ("connectors/web.yaml", 3)
+    assert "by the template github-to-jira" in told[0]["text"]
     assert jira.ledger.effects == []
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from connector.compiling import judged
 from connector.config import Config, Connection, Connector
 from connector.documents import Document, Path, written
 from connector.errors import ConnectorError, RateLimited
@@ -18,7 +17,7 @@ from connector.system import Who
 from workers.cli.output import say
 from workers.cli.parts import parts, wired
 from workers.desk import Desk
-from workers.examination import examine
+from workers.examination import examine, written_to
 
 _STYLES: Final = {"ok": "green", "warning": "yellow", "problem": "red"}
 
@@ -89,7 +88,7 @@ def ends(desk: Desk, config: Config, connector: Connector, *, deaf: Collection[s
     """Ask a connector's source for its latest, its target for what it needs; connections in ``deaf`` are left out."""
     if connector.source.connection not in deaf:
         yield from _source(desk, config, connector)
-    if connector.target.connection not in deaf:
+    if written_to(connector).isdisjoint(deaf):
         yield from _target(desk, config, connector)
 
 
@@ -173,12 +172,6 @@ def _target(desk: Desk, config: Config, connector: Connector) -> Iterator[Findin
         yield Finding("problem", f"connector {connector.name}", f"to: {error}")
         return
     yield from (told(connector, one) for one in found)
-
-
-def said(config: Config) -> Iterator[Finding]:
-    """Say what is wrong with connectors whatever their targets are; nobody is asked."""
-    for connector in config.connectors.values():
-        yield from (told(connector, one) for one in judged(connector))
 
 
 def told(connector: Connector, one: Examined) -> Finding:

@@ -13,7 +13,7 @@ import click
 from connector.errors import ConfigError, Problem
 from workers.cli.output import FAILED, USAGE, as_json, console, errors, fail, print_json, say
 from workers.cli.parts import parts, wired
-from workers.cli.probing import Finding, ask, placed, probe, said, show, unseen
+from workers.cli.probing import Finding, ask, placed, probe, show, unseen
 from workers.cli.snapshot import compared
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def check(path: Path | None, *, live: bool, as_json: bool) -> None:
     except ConfigError as error:
         _print_problems(error.problems, as_json=as_json)
         raise SystemExit(USAGE) from error
-    findings = [*unseen(config), *said(config), *known]
+    findings = [*unseen(config), *known]
     if live:
         findings += list(ask(config))
     findings = list(placed(findings, folder.documents()))

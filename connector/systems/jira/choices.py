@@ -39,16 +39,14 @@ def judge(site: Site, project: str, field: Field, fed: Fed) -> Iterator[Finding]
 
 
 def uncovered(fed: Fed, offered: list[str]) -> Iterator[Finding]:
-    """Say which values of the target a table cannot bring back, where they are to come back."""
-    tables: dict[str, set[str]] = {}
-    for one in fed.named:
-        # A status may be given together with a resolution.
-        value = one.value.get("status") if isinstance(one.value, Mapping) else one.value
-        tables.setdefault(str(one.path[2]), set()).add(squeezed(words(value)))
-    if "map" in tables and (missing := [name for name in offered if squeezed(name) not in tables["map"]]):
-        text = f"has nothing for {listed(missing)}: coming back, such a value has no word on the other side"
-        act = "add them to the map, each to a word of its own, or let the field go one way only"
-        yield Finding(Level.PROBLEM, (*fed.path, "map"), text, act, "not_covered")
+    """Say which values of the target a table has no word for, where they are to come back: they change nothing."""
+    values = [one.value for one in fed.named if "map" in one.path]
+    # A status may be given together with a resolution.
+    known = {squeezed(words(one.get("status") if isinstance(one, Mapping) else one)) for one in values}
+    if values and (missing := [name for name in offered if squeezed(name) not in known]):
+        text = f"has nothing for {listed(missing)}: such a value changes nothing on the other side"
+        act = "add it to the map with a word of its own, or say back: with a table for the way back"
+        yield Finding(Level.WARNING, (*fed.path, "map"), text, act, "not_covered")
 
 
 def _chosen(field: Field, one: Named) -> Iterator[Finding]:
