@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -13,11 +12,9 @@ from connector.declare import near
 from connector.listed import ASKED, KINDS, Listed, Lister
 from connector.registry import SYSTEMS
 from connector.suggesting import lines
-from workers.cli.output import USAGE, as_json, console, errors, fail, print_json, print_table, progressing, say
-from workers.cli.parts import parts, wired
-
-PATIENCE: Final = 300
-"""Seconds that one list may take; a large site has many pages."""
+from workers.cli.asking import read
+from workers.cli.output import USAGE, as_json, console, fail, print_json, print_table, say
+from workers.cli.parts import parts
 
 _SHOWN_OPTIONS: Final = 8
 
@@ -31,19 +28,6 @@ def ask(config: Config, connection: str, kind: str, query: Mapping[str, str], *,
     ``quiet`` shows no progress.  Raises `connector.errors` as the connection answers.
     """
     return read(connection, _found(config, connection, kind, query), kind, query, quiet=quiet)
-
-
-def read(connection: str, lister: Lister, kind: str, query: Mapping[str, str], *, quiet: bool) -> Rows:
-    """Read a list that there is to its end, with progress on a terminal; raises `connector.errors`."""
-    process, running = parts()
-    site = wired(process, offline=not running).desk().site(connection, time.monotonic() + PATIENCE)
-    found: Rows = []
-    with progressing(quiet=quiet or not errors.is_terminal, where=errors) as progress:
-        bar = progress.add_task(f"reading {kind} of {connection}:", total=None)
-        for row in lister(site, query):
-            found.append(row)
-            progress.update(bar, completed=len(found))
-    return found
 
 
 def _found(config: Config, connection: str, kind: str, query: Mapping[str, str]) -> Lister:

@@ -18,7 +18,7 @@ from connector.judging import against, unsure
 from connector.listed import Listed
 from connector.lock import FILE, MOST_BYTES, Entry, Lock, Question, dumped, kept, loaded, questions
 from connector.registry import SYSTEMS
-from workers.cli.listing import read
+from workers.cli.asking import read
 from workers.cli.output import FAILED, as_json, errors, print_json, say
 from workers.cli.parts import parts
 from workers.cli.probing import Finding, told

@@ -126,17 +126,17 @@ def next_cursor(answer: Mapping[str, Any]) -> str:
     return cursor if isinstance(cursor, str) else ""
 
 
-def pages(site: Site, method: str, **query: str) -> Iterator[dict[str, Any]]:
-    """Read a listing page by page."""
+def pages(site: Site, method: str, most: int = MAX_PAGES, /, **query: str) -> Iterator[dict[str, Any]]:
+    """Read a listing page by page, ``most`` of them."""
     query["limit"] = str(PER_PAGE)
-    for _ in range(MAX_PAGES):
+    for _ in range(most):
         answer = document(site.send(get(method, **query)))
         yield answer
         cursor = next_cursor(answer)
         if not cursor:
             return
         query["cursor"] = cursor
-    raise Retryable(f"{method} has more than {MAX_PAGES} pages", sent=False, cause="too_many_pages")
+    raise Retryable(f"{method} has more than {most} pages", sent=False, cause="too_many_pages")
 
 
 def probe(site: Site) -> Who:

@@ -15,6 +15,9 @@ from connector.systems.slack.api import pages
 
 Query = Mapping[str, str]
 
+_MOST: Final = 500
+"""Pages of a workspace with a hundred thousand people."""
+
 
 def channels(site: Site) -> Iterator[dict[str, Any]]:
     """Yield public channels, and the private ones that the app is in, as Slack shows them; no archived ones.
@@ -80,7 +83,7 @@ def fields(_site: Site, query: Query) -> Iterator[Listed]:
 
 
 def _rows(site: Site, method: str, name: str, **query: str) -> Iterator[dict[str, Any]]:
-    for page in pages(site, method, **query):
+    for page in pages(site, method, _MOST, **query):
         rows = page.get(name)
         yield from (row for row in rows if isinstance(row, dict)) if isinstance(rows, list) else ()
 
