@@ -49,6 +49,7 @@ NEED_SERVERS = [
     ("pause", "web-bugs"),
     ("resume", "web-bugs"),
     ("shadow", "report", "web-bugs"),
+    ("promote", "web-bugs"),
     ("sync", "web-bugs", "--since", "2026-01-01"),
 ]
 

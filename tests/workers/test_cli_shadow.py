@@ -84,3 +84,91 @@ def test_a_report_without_events_says_so(terminal: Terminal) -> None:
     said = terminal("shadow", "report", "web-bugs").stdout
     assert "has seen no event in shadow mode" in said
     assert "its mode is shadow" in said
+
+
+# --- promote and demote ------------------------------------------------------------------------------------
+SHADOW = CONNECTOR + "mode: shadow   # until the pilot is over\n"
+LIVE = CONNECTOR + "mode: live   # until the pilot is over\n"
+
+
+def text(terminal: Terminal) -> str:
+    return (terminal.home / "connectors/web.yaml").read_text()
+
+
+def test_promoting_says_what_it_will_do_and_changes_one_word(terminal: Terminal, books: Deliveries) -> None:
+    see(books)
+    path = terminal.home / "connectors/web.yaml"
+    path.chmod(0o640)
+    said = terminal("promote", "web-bugs", "--yes").stdout
+    for part in (
+        *("it will create about 5.0 items an hour", "will fail: Rejected (unknown_option), 1 events so far"),
+        *("starts at now", "connectors/web.yaml:6: mode: shadow   # until the pilot is over → mode: live", "is live"),
+    ):
+        assert part in said
+    assert text(terminal) == LIVE
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert [one.name for one in path.parent.iterdir()] == ["web.yaml"]
+    (row,) = books.audit()
+    assert (row["action"], row["file"], row["line"], row["seen"]) == ("promote", "connectors/web.yaml", 6, 12)
+    assert "is live already" in terminal("promote", "web-bugs").stdout
+
+
+def test_nothing_is_promoted_that_has_seen_nothing(terminal: Terminal, books: Deliveries) -> None:
+    assert "has seen no event in shadow mode yet" in terminal("promote", "web-bugs", "--yes", code=1).stderr
+    assert text(terminal) == SHADOW
+    assert terminal.json("promote", "web-bugs", "--yes", "--force")["changed"] is True
+    assert text(terminal) == LIVE
+    assert [row["action"] for row in books.audit()] == ["promote"]
+
+
+def test_a_dry_run_and_a_no_change_nothing(terminal: Terminal, books: Deliveries) -> None:
+    see(books)
+    assert "it will create about" in terminal("promote", "web-bugs", "--dry-run").stdout
+    assert terminal.json("promote", "web-bugs", "--dry-run")["changed"] is False
+    assert "nobody answered" in terminal("promote", "web-bugs", code=1).stderr
+    assert "--json asks nothing" in terminal("promote", "web-bugs", "--json", code=2).stderr
+    assert text(terminal) == SHADOW
+    assert books.audit() == []
+
+
+def test_a_file_that_cannot_be_written_is_left_with_what_to_write(
+    terminal: Terminal, books: Deliveries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    see(books)
+
+    def refuse(**_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("workers.operating.modes.tempfile.mkstemp", refuse)
+    said = terminal("promote", "web-bugs", "--yes", code=1).stderr
+    assert "Read-only file system" in said
+    assert "change its line 6 yourself to: mode: live" in said
+    assert text(terminal) == SHADOW
+    assert books.audit() == []
+
+
+def test_a_mode_from_a_variable_is_left_to_a_person(terminal: Terminal, books: Deliveries) -> None:
+    see(books)
+    terminal.configure(CONNECTOR + "mode: ${CONNECTOR_MODE}\n")
+    terminal.set(CONNECTOR_MODE="shadow")
+    assert "connectors/web.yaml:6" in terminal("promote", "web-bugs", "--yes", code=1).stderr
+
+
+def test_demoting_takes_it_back_also_where_no_store_runs(terminal: Terminal, books: Deliveries) -> None:
+    terminal.configure()
+    assert "writes nothing from then on" in terminal("demote", "web-bugs", "--yes").stdout
+    assert text(terminal) == CONNECTOR.replace("name: web-bugs\n", "name: web-bugs\nmode: shadow\n")
+    assert [row["action"] for row in books.audit()] == ["demote"]
+    assert "is shadow already" in terminal("demote", "web-bugs").stdout
+    terminal.configure()
+    terminal.set(STORE_URL="", BROKER_URL="")
+    assert "the audit has no row of it" in terminal("demote", "web-bugs", "--yes").stdout
+    assert "mode: shadow" in text(terminal)
+
+
+def test_a_paused_one_is_not_promoted_by_mistake(terminal: Terminal, books: Deliveries) -> None:
+    see(books)
+    terminal.configure(CONNECTOR + "mode: paused\n")
+    assert "is paused in its file" in terminal("promote", "web-bugs", "--yes", code=2).stderr
+    terminal("promote", "web-bugs", "--yes", "--force")
+    assert "mode: live" in text(terminal)

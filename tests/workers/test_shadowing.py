@@ -230,3 +230,17 @@ def test_a_refusal_of_a_transition_is_foretold(redis_client: Redis) -> None:
     street.person("PATCH", f"/issues/{number}", {"title": "Mended"})
     street.deliver_hooks("git")
     assert report(street).outcomes == {"refused": 1}
+
+
+def test_going_live_starts_at_now(office: Office) -> None:
+    """What was seen in shadow is not delivered afterwards, also where a poll brings it again; what comes then is."""
+    office.accept(CREATED, event(1, issue=2, title="Another", state="open"))
+    office.work()
+    office.change(mode=Mode.LIVE)
+    assert office.accept(CREATED, revive=True) == ["duplicate"]
+    office.work()
+    assert office.did() == []
+    office.accept(event(2, title="Broken", state="open"))
+    office.work()
+    assert office.did()[0] == "add issue WEB-1"
+    assert len(office.jira.items) == 1
