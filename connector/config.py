@@ -166,6 +166,10 @@ class Connector:
     template: str = ""
     file: str = ""
     formerly: tuple[str, ...] = ()
+    made_by: str = ""
+    """The version of what decides on its writes; see `connector.versions`."""
+    document: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What its file says, its template merged in."""
     back: Connector | None = None
     returns: tuple[Rule, ...] = ()
     policy: Policy = Policy.ASK

@@ -16,6 +16,7 @@ from typing import Any, Final
 from connector.declare import near
 from connector.documents import Document, Path, Place, read, strings, written
 from connector.errors import Problem
+from connector.versions import People
 
 MOST_FILES: Final = 3_000
 MOST_PEOPLE_BYTES: Final = 2 * 1024 * 1024
@@ -234,7 +235,7 @@ class _Gathering:
             if isinstance(rule, dict) and isinstance(rule.get("people"), str):
                 path = ("mapping", target, "people")
                 table = self.people(document.place(path), written((*document.above, *path)), rule["people"])
-                fresh[target] = {**rule, "people": table or {"": ""}}
+                fresh[target] = {**rule, "people": People(table or {"": ""}, rule["people"])}
         return replace(document, value={**document.value, "mapping": fresh})
 
     def people(self, place: Place, path: str, name: str) -> dict[str, str]:

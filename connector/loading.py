@@ -27,6 +27,7 @@ from connector.gathering import Gathered, gathered
 from connector.grammar import AnyConnectionSchema, ConnectorSchema, Declared
 from connector.grammar_fields import Kinds, Steps
 from connector.speaks import Speaks
+from connector.versions import version_of
 
 MOST_CONNECTORS: Final = 2_000
 
@@ -213,6 +214,8 @@ class _Loading:
             source=source,
             target=target,
             file=place.file,
+            made_by=version_of(value),
+            document=value,
             **declared.parts,
         )
         if declared.back is not None:

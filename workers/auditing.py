@@ -51,6 +51,7 @@ def _row(attempt: Attempt, action: str, **more: Any) -> str:
             "delivery": attempt.letter.id,
             **more,
             "config": attempt.config.hash,
+            "made_by": attempt.connector.made_by,
             "actor": "worker",
         }
     ).decode()

@@ -14,7 +14,9 @@ from typing import Final
 
 from connector.config import Config, Connector, Mode
 from connector.errors import ConnectorError
+from connector.versions import kept, tables
 from workers.desk import Desk
+from workers.stores import versions
 from workers.stores.connections import State
 from workers.stores.deliveries import Deliveries
 from workers.stores.records import Claim, Settlement
@@ -113,6 +115,7 @@ def _run(
             return done
         try:
             if _may_work(desk, config, connector, store, states):
+                _keep_version(desk, config, connector, store)
                 _drain(desk, config, connector, store, claim=claim, done=done)
             else:
                 done.ended = "closed"
@@ -126,6 +129,15 @@ def _run(
     finally:
         desk.turns.end(connector.uid, turn, told=told or done.ended == "empty")
     return done
+
+
+def _keep_version(desk: Desk, config: Config, connector: Connector, store: Deliveries) -> None:
+    """Have the store know by what this turn decides; once for each version that this process works with."""
+    known = connector.uid, connector.made_by
+    if connector.made_by and known not in desk.versions:
+        document = connector.document
+        versions.keep(store, connector.made_by, kept(document), tables(document), config=config.hash)
+        desk.versions.add(known)
 
 
 _OVER: Final = frozenset({"empty", "gone"})

@@ -83,6 +83,8 @@ class Desk:
     """Whether a turn of a connector should end, so that others find a thread; see `workers.threads`."""
     proven: dict[str, float] = field(default_factory=dict)
     """Connections whose credential was tried and found good -> until when (ticks) that is believed."""
+    versions: set[tuple[str, str]] = field(default_factory=set)
+    """Versions of connectors (uid, name) that the store knows of."""
     failing: set[str] = field(default_factory=set)
     """Connections with failures since their last success, as far as this process knows."""
     turns: Turns = field(default_factory=Turns)

@@ -123,6 +123,7 @@ class Failure:
             "message": str(error)[:2000],
             "status": str(error.status or ""),
             "config": self.config.hash,
+            "made_by": self.connector.made_by,
             "log": orjson.dumps(rows[-LOG_ROWS:], default=str).decode(),
             **({"fields": orjson.dumps(fields).decode()} if (fields := getattr(error, "fields", None)) else {}),
             **({"traceback": bug[-4000:]} if bug else {}),

@@ -49,7 +49,7 @@ class Work:
         self.store, self.turn, self.box = store, turn, box
         self.batch: Batch | None = None
         self.links: dict[str, Link] = dict(box.links)
-        self.book = Settlement()
+        self.book = Settlement(config=config.hash, made_by=connector.made_by)
         self.calls = Calls(desk.site)
         self.attempt: Attempt | None = None
         self.result: Result | None = None

@@ -50,6 +50,7 @@ NEED_SERVERS = [
     ("resume", "web-bugs"),
     ("shadow", "report", "web-bugs"),
     ("promote", "web-bugs"),
+    ("mapping", "history", "web-bugs"),
     ("sync", "web-bugs", "--since", "2026-01-01"),
 ]
 

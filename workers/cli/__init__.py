@@ -33,6 +33,7 @@ from workers.cli import (
     status,
     usage,
     webhook,
+    versions,
 )
 from workers.cli.output import Commands
 
@@ -69,6 +70,7 @@ for group in (
     held,
     usage,
     capacity,
+    versions,
     rebuild,
     reference,
     demo,

@@ -107,7 +107,10 @@ def _row(connector: Connector, letter: Letter) -> dict[str, Any]:
         "kind": letter.kind,
         "attempts": letter.attempts,
         "accepted": letter.at,
-        **{name: letter.fields.get(name, "") for name in ("died", "error", "cause", "message", "status", "config")},
+        **{
+            name: letter.fields.get(name, "")
+            for name in ("died", "error", "cause", "message", "status", "config", "made_by")
+        },
         "fields": json.loads(letter.fields.get("fields", "{}")),
         "log": json.loads(letter.fields.get("log", "[]")),
     }
@@ -160,7 +163,20 @@ def show_dead(delivery: str, *, as_json: bool) -> None:
     if as_json:
         print_json(row)
         return
-    for name in ("id", "connector", "key", "entity", "kind", "event", "attempts", "error", "cause", "status"):
+    for name in (
+        "id",
+        "connector",
+        "key",
+        "entity",
+        "kind",
+        "event",
+        "attempts",
+        "error",
+        "cause",
+        "status",
+        "config",
+        "made_by",
+    ):
         say(f"{name:>10}  {row[name]}")
     say(f"   message  {row['message']}", style="bold")
     for name, why in row["fields"].items():

@@ -175,6 +175,8 @@ def deliveries(connector: str | None, most: int, entity: str, *, settled: bool, 
                     "lane": letter.lane,
                     "attempts": letter.attempts,
                     "error": letter.fields.get("message", ""),
+                    "config": letter.fields.get("config", ""),
+                    "made_by": letter.fields.get("made_by", ""),
                     "accepted": letter.at,
                 }
                 for letter in books.waiting(most=most)
@@ -189,8 +191,11 @@ def deliveries(connector: str | None, most: int, entity: str, *, settled: bool, 
     )
     if settled:
         print_table(
-            ("at", "connector", "key", "kind", "outcome", "reason"),
-            ((when(r["at"]), r["connector"], r["key"], r["kind"], r["outcome"], r["reason"]) for r in rows[:most]),
+            ("at", "connector", "key", "kind", "outcome", "made by", "reason"),
+            (
+                (when(r["at"]), r["connector"], r["key"], r["kind"], r["outcome"], r.get("made_by", ""), r["reason"])
+                for r in rows[:most]
+            ),
         )
     else:
         print_table(

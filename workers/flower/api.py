@@ -18,6 +18,7 @@ from workers.flower.face import TOLD, Face, said_of
 from workers.flower.show import redacted
 from workers.operating import acting
 from workers.operating.care import Care, Stage, care_of, take
+from workers.operating.fidelity import fidelity
 from workers.operating.forecast import forecast
 from workers.operating.letters import Dead, Filter, find, grouped, opened
 from workers.operating.pace import speed
@@ -123,6 +124,11 @@ async def _list(api: Api) -> Any:
 
 async def _one(api: Api, name: str) -> Any:
     return await api.ask(_shown, api, name)
+
+
+async def _shadow(api: Api, name: str) -> Any:
+    one = api.connector_named(name)
+    return {**(await api.ask(fidelity, api.desk, one)).as_json(), "mode": one.mode.value}
 
 
 async def _dead(api: Api) -> Any:
@@ -278,6 +284,7 @@ CHOICE: Final = {"ids": "Ids of dead letters; or one of the filters.", **FILTER}
 OPERATIONS: Final = (
     Operation("GET", "/connectors", Role.VIEWER, "How every connector stands.", _list),
     Operation("GET", "/connectors/{connector}", Role.VIEWER, "How one connector stands.", _one),
+    Operation("GET", "/connectors/{connector}/shadow", Role.VIEWER, "What shadow mode has seen of it.", _shadow),
     Operation("POST", "/connectors/{connector}/pause", Role.OPERATOR, "Stop delivering; events wait.", _pause,
               body={"why": "Shown to others."}),
     Operation("POST", "/connectors/{connector}/resume", Role.OPERATOR, "Go on, or open one gate.", _resume,

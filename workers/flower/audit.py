@@ -20,7 +20,10 @@ PAGE: Final = 200
 ROWS: Final = 20_000
 """Rows of a connector that the store keeps; everything older is in the audit file."""
 
-COLUMNS: Final = ("at", "connector", "actor", "from", "action", "entity", "target", "fields", "reason", "delivery")
+COLUMNS: Final = (
+    *("at", "connector", "actor", "from", "action", "entity", "target", "fields", "reason", "delivery"),
+    *("config", "made_by"),
+)
 
 
 def rows(

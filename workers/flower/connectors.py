@@ -7,13 +7,14 @@ from typing import Any
 
 import tornado.web
 
-from connector.config import Connector
+from connector.config import Connector, Mode
 from connector.documents import written
 from workers.desk import Desk
 from workers.flower.face import Face
 from workers.flower.show import STEP, ago, bars, span, when
 from workers.operating import acting
 from workers.operating.budget import budgets
+from workers.operating.fidelity import VERDICTS, fidelity, refusals, summary
 from workers.operating.held import what_opens
 from workers.operating.pace import MINUTES, Speed, speed
 from workers.operating.standing import Standing, all_standings
@@ -43,6 +44,9 @@ SHOWN: dict[str, Any] = {
     "what_opens": what_opens,
     "written": written,
     "width": STEP * MINUTES,
+    "verdicts": (*VERDICTS, "lost"),
+    "summary": summary,
+    "refusals": refusals,
 }
 """What templates show times and series with."""
 
@@ -73,11 +77,13 @@ class OneConnector(Face):
         """Show it."""
         (row,) = await self.ask(look, self.desk, [self.connector_named(name)])
         left = await self.ask(budgets, self.desk, self.config, row.standing.connections)
+        seen = await self.ask(fidelity, self.desk, row.connector) if row.connector.mode is Mode.SHADOW else None
         troubled = await self.ask(self.desk.deliveries(row.connector).troubled, most=5)
         self.render(
             "connector.html",
             row=row,
             left=left,
+            seen=seen,
             troubled=troubled,
             now=self.desk.now_ms(),
             operator=self.person.may(Role.OPERATOR, row.connector),

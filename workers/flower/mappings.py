@@ -16,10 +16,11 @@ from connector.event import Event
 from connector.system import Inbound, Trust
 from workers.desk import Desk
 from workers.flower.face import Face
-from workers.flower.show import readable
+from workers.flower.show import readable, when
 from workers.operating import acting
 from workers.preview import Preview, preview
 from workers.roles import Role
+from workers.stores.versions import versions
 
 LARGEST: Final = 512 * 1024
 """Bytes of a pasted event."""
@@ -80,6 +81,8 @@ class OneMapping(Face):
             told=told,
             operator=self.person.may(Role.OPERATOR, one),
             text=readable,
+            when=when,
+            versions=await self.ask(versions, self.desk.deliveries(one)),
         )
 
 

@@ -184,6 +184,7 @@ class Opened:
     wrong: Mapping[str, str]
     status: str
     config: str
+    made_by: str
     replays: int
     attempts: tuple[Mapping[str, Any], ...]
     traceback: str
@@ -219,6 +220,7 @@ def opened(desk: Desk, config: Config, connector: Connector, delivery: str) -> O
         wrong=orjson.loads(fields.get("fields") or "{}"),
         status=fields.get("status", ""),
         config=fields.get("config", ""),
+        made_by=fields.get("made_by", ""),
         replays=int(fields.get("replays") or 0),
         attempts=tuple(orjson.loads(fields.get("log") or "[]")),
         traceback=fields.get("traceback", ""),

@@ -85,7 +85,11 @@ name                  type    holds                                             
                               ``refused:<error>:<cause>``, ``lag:<n>``...
 ``shadows``           list    the last things shadow mode saw (JSON), without values      15 d, 100 rows
 ``shadowed``          hash    source entity -> digests (JSON) of what its target would    15 d, 5,000 items
-                              hold; ``shadowedat`` when that was, in ms
+                              hold
+``shadowedat``        zset    these source entities -> when that was, in ms               15 d, 5,000 items
+``versions``          hash    version of the connector -> record (compressed JSON);        30 versions
+                              ``<version>:n`` deliveries made by it, ``:first`` and
+                              ``:last`` ms it was used
 ``settled``           stream  the last settled deliveries, for people                      about 10,000 rows
 ``audit``             stream  the tail of the audit                                        about 20,000 rows
 ====================  ======  ==========================================================  ==================

@@ -259,6 +259,10 @@ class Settlement:
     """Kind and places of what was delivered: a cause of that kind and place is not systemic."""
     calls: dict[str, int] = field(default_factory=dict)
     """API calls that the work took, by connection."""
+    config: str = ""
+    """Hash of the configuration that decided."""
+    made_by: str = ""
+    """The version of the connector that decided; see `connector.versions`."""
     next: str = "go"
     delay: int = 0
     gate: str = ""
@@ -301,6 +305,8 @@ class Settlement:
                 "why",
                 "canary",
                 "calls",
+                "config",
+                "made_by",
             )
             if (value := getattr(self, name))
         }

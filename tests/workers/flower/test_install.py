@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import flower.urls
 import pytest
+from tornado.escape import url_escape
 from tornado.routing import URLSpec
 
 from workers.flower import api
 from workers.flower.audit import harmless
+from workers.flower.connectors import SHOWN
 from workers.flower.install import HERE, LINKS, Templates, routes, with_letter, with_links
 from workers.flower.show import ago, bars, readable, redacted, span, when
+from workers.operating.fidelity import VERDICTS, Fidelity
 
 THEIRS = Path(flower.urls.settings["template_path"])
 
@@ -106,3 +111,38 @@ def test_what_is_shown_holds_no_credential_and_no_address_of_a_person() -> None:
     }
     assert "hunter2" not in readable("https://user:hunter2@host/path")
     assert readable({"type": "doc", "version": 1, "content": []}) == ""
+
+
+def test_what_shadow_mode_has_seen_is_shown_and_nothing_of_it_is_markup() -> None:
+    seen = Fidelity(
+        "web",
+        0,
+        3_600_000,
+        first=3_600_000,
+        events=3,
+        outcomes={"would": 2, "refused": 1},
+        would={"create": 2},
+        fields={"<b>Summary": dict.fromkeys((*VERDICTS, "lost"), 1)},
+        refused={"Rejected:unknown_option": 1},
+        examples=[{"outcome": "refused", "key": "acme/web#1", "why": "<script>", "at": 1, "fields": {}}],
+    )
+    shown = (
+        Templates(THEIRS)
+        .load("fidelity.html")
+        .generate(
+            seen=seen,
+            row=SimpleNamespace(connector=SimpleNamespace(name="web")),
+            **_shown(),
+            reverse_url=lambda *_: "/why",
+        )
+        .decode()
+    )
+    assert "2 would be written" in shown
+    assert "Rejected (unknown_option)" in shown
+    assert "acme%2Fweb%231" in shown
+    assert "<script>" not in shown
+    assert "&lt;b&gt;Summary" in shown
+
+
+def _shown() -> dict[str, Any]:
+    return {**SHOWN, "url_escape": url_escape}

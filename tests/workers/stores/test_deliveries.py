@@ -19,6 +19,7 @@ from workers.stores.orders import give
 from workers.stores.records import Box, Claim, Settlement, UnknownFormat
 from workers.stores.scripts import names, text_of
 from workers.stores.usage import begin_day
+from workers.stores.versions import keep
 
 MAIL = "git:issue:1"
 
@@ -514,6 +515,8 @@ def hold_for_causes(store: Deliveries, turn: str, claim: Claim, ticker: Ticker) 
 def test_every_key_stands_in_the_table_and_under_one_tag(store: Deliveries, ticker: Ticker) -> None:
     everything(store, ticker)
     begin_day(store)
+    store.shadow({"events": 1}, example={}, entity="git:issue:1", held={})
+    keep(store, "v1", {}, {}, config="h1")
     connections = Connections(store.client, clock=ticker)
     connections.take("jira", [Bucket("rest", 1000, 5)])
     connections.fail("jira", "e", "502")

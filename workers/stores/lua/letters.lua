@@ -7,6 +7,8 @@ local function take_out(id)
   return subject and redis.call('ZREM', k('mail:' .. subject), id) == 1
 end
 
+-- By which configuration, and which version of the connector, a letter that leaves now was decided.
+local config_hash, made_by = '', ''
 -- A letter leaves the books for good (delivered, skipped, discarded).
 local function strike(id, outcome, reason, field)
   local d = redis.call('HMGET', k('d:' .. id), 'event', 'kind', 'key', 'at', 'entity', 'attempts')
@@ -18,7 +20,7 @@ local function strike(id, outcome, reason, field)
   end
   redis.call('XADD', k('settled'), 'MAXLEN', '~', '10000', '*', 'id', id, 'outcome', outcome, 'reason', reason,
     'event', d[1] or '', 'kind', d[2] or '', 'key', d[3] or '', 'accepted', d[4] or '', 'entity', d[5] or '',
-    'attempts', d[6] or '0', 'at', now)
+    'attempts', d[6] or '0', 'at', now, 'config', config_hash, 'made_by', made_by)
 end
 
 -- A day longer than the retention (trim.lua), so that a letter never expires uncounted.

@@ -13,7 +13,7 @@
 --   done: [[effect, remote, entity JSON, life ms]...], forget: [effect...],
 --   told: [[effect, ISO time]...]        (as of when the text of a copied comment is),
 --   links: [[source, target, link JSON, found from the target's side too?]...], aliases: [target...], unlinks: [[source, target]...],
---   audit: [row...], calls: {connection: API calls that it took},
+--   audit: [row...], calls: {connection: API calls that it took}, config: hash, made_by: version,
 --   next: "go"|"keep"|"due"|"park", delay: ms, gate: name, why: text, canary: {first, longest, any} }
 --   (a delay with "park": the gate opens by itself after it)
 -- Returns {'stale'} or {'ok', w, verdict, gate} followed by what claim returns.  The verdict is '' or what
@@ -51,14 +51,21 @@ end
 for _, target in ipairs(what.aliases or {}) do join(subject, target) end
 for _, row in ipairs(what.supersede or {}) do supersede(row[1], row[2]) end
 if what.won and redis.call('EXISTS', k('causes')) == 1 then not_the_rule(what.won[1], what.won[2]) end
+config_hash, made_by = what.config or '', what.made_by or ''
 local delivered, took = false, not what.settle
+local made = 0
 for _, row in ipairs(what.settle or {}) do
   delivered = delivered or row[2] == 'delivered'
   if take_out(row[1]) then
     took = true
+    if row[2] == 'delivered' then made = made + 1 end
     strike(row[1], row[2], row[3], row[2])
     count('in_flight', -1)
   end
+end
+if made > 0 and made_by ~= '' then
+  redis.call('HINCRBY', k('versions'), made_by .. ':n', made)
+  redis.call('HSET', k('versions'), made_by .. ':last', now)
 end
 for _, row in ipairs(what.failed or {}) do
   local d = k('d:' .. row[1])

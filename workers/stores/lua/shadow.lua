@@ -4,15 +4,15 @@
 -- (JSON {field: digest}; '' leaves it), most names an hour, most examples, most entities, life in ms.
 -- A name is "group:what"; where an hour has too many, the rest of a group is counted as "group:(other)".
 prune()
-local hour = k('shadow:' .. math.floor(now / 3600000))
+local hour = 'shadow:' .. math.floor(now / 3600000)
 local most, life = tonumber(ARGV[9]), tonumber(ARGV[12])
 for name, number in pairs(cjson.decode(ARGV[5])) do
-  if redis.call('HEXISTS', hour, name) == 0 and redis.call('HLEN', hour) >= most then
+  if redis.call('HEXISTS', k(hour), name) == 0 and redis.call('HLEN', k(hour)) >= most then
     name = string.match(name, '^[^:]*') .. ':(other)'
   end
-  redis.call('HINCRBY', hour, name, number)
+  redis.call('HINCRBY', k(hour), name, number)
 end
-redis.call('PEXPIRE', hour, life)
+redis.call('PEXPIRE', k(hour), life)
 if ARGV[6] ~= '' then
   redis.call('LPUSH', k('shadows'), ARGV[6])
   redis.call('LTRIM', k('shadows'), 0, tonumber(ARGV[10]) - 1)
