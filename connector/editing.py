@@ -55,6 +55,9 @@ def switched(
     if document is None:
         message = f"no file declares {name}"
         raise CannotEdit(message)
+    if document.value.get("mode", Mode.LIVE.value) == mode.value:
+        message = f"{document.place(('mode',)).file} says mode: {mode.value} already, but that is not in force yet"
+        raise CannotEdit(message)
     edit = _replaced(texts, document, mode) if _own(texts, document, "mode") else _added(texts, document, mode)
     after = {**texts, edit.file: edit.text}
     both = [said(one, templates, variables=variables, allowed=allowed) for one in (texts, after)]

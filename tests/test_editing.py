@@ -74,13 +74,19 @@ def test_a_connector_in_a_list_is_found_by_its_name() -> None:
         (HEAD + "mode: ${CONNECTOR_MODE}\n", "by hand: mode: live"),
         (HEAD + "mode:\n  shadow\n", "by hand"),
         (HEAD + "mode: &m shadow\ndescription: *m\n", "by hand"),
-        ("{version: 1, name: web, template: github-to-jira}", "by hand"),
         (OTHER, "no file declares web"),
+        (HEAD + "mode: live\n", "web.yaml says mode: live already"),
+        (HEAD, "says mode: live already"),
     ],
 )
 def test_what_cannot_be_changed_safely_is_left_to_a_person(text: str, why: str) -> None:
     with pytest.raises(CannotEdit, match=why):
         switch(text, CONNECTOR_MODE="shadow")
+
+
+def test_a_line_that_cannot_be_added_is_left_to_a_person() -> None:
+    with pytest.raises(CannotEdit, match=r"web.yaml:1: .*by hand: mode: shadow"):
+        switch("{version: 1, name: web, template: github-to-jira}", Mode.SHADOW)
 
 
 @given(comment=st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=20), crlf=st.booleans())

@@ -32,8 +32,8 @@ from workers.cli import (
     snapshot,
     status,
     usage,
-    webhook,
     versions,
+    webhook,
 )
 from workers.cli.output import Commands
 

@@ -69,6 +69,7 @@ def promote(connector: str, *, yes: bool, force: bool, dry_run: bool, as_json: b
             say(text)
     elif done:
         say(f"{connector} is live; connector demote {connector} takes it back", style="green")
+        _publish(process)
 
 
 @click.command()
@@ -98,6 +99,7 @@ def demote(connector: str, *, yes: bool, as_json: bool) -> None:
         print_json(_as_json(change, done=True))
         return
     say(f"{connector} is in shadow mode", style="green")
+    _publish(process)
     if not running:
         say("no store runs here, so the audit has no row of it")
 
@@ -142,7 +144,13 @@ def _prepared(process: Process, one: Connector, mode: Mode) -> Switch:
     try:
         return switch(process.settings.home / process.settings.config, one, mode, os.environ)
     except CannotEdit as error:
-        fail(str(error), FAILED)
+        fail(f"{error} (where configurations are published: connector apply)" if _published(process) else str(error))
+
+
+def _published(process: Process) -> bool:
+    from workers.settings import ConfigSource
+
+    return process.settings.config_source is ConfigSource.STORE
 
 
 def _agreed(told: list[str], question: str, *, yes: bool, quiet: bool) -> bool:
@@ -172,6 +180,11 @@ def _apply(change: Switch) -> None:
         change.write()
     except CannotEdit as error:
         fail(str(error), FAILED)
+
+
+def _publish(process: Process) -> None:
+    if _published(process):
+        say("processes follow the published configuration: connector apply publishes the changed file", style="yellow")
 
 
 def _as_json(change: Switch, *, done: bool) -> dict[str, Any]:
