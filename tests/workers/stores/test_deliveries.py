@@ -517,6 +517,7 @@ def test_every_key_stands_in_the_table_and_under_one_tag(store: Deliveries, tick
     begin_day(store)
     store.shadow({"events": 1}, example={}, entity="git:issue:1", held={})
     keep(store, "v1", {}, {}, config="h1")
+    store.note_conflict("git:issue:1")
     connections = Connections(store.client, clock=ticker)
     connections.take("jira", [Bucket("rest", 1000, 5)])
     connections.fail("jira", "e", "502")
