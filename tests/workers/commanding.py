@@ -92,6 +92,8 @@ class Terminal:
             for name in set(os.environ) - set(before):
                 del os.environ[name]
             os.environ.update(before)
+            # It is made of the servers of this command, and the next one may be told of none.
+            sys.modules.pop("workers.app", None)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         assert result.exit_code == code, f"{command}: {result.exit_code}\n{result.stdout}\n{result.stderr}"
