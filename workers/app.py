@@ -15,7 +15,7 @@ from kombu import Queue
 from kombu.exceptions import OperationalError
 
 from connector.config import Config, Connector
-from workers import broker, drift, logs, sentry
+from workers import broker, drift, logs, sentry, tending
 from workers.alerting import Alerter
 from workers.celery_settings import SETTINGS, refuse_unsafe
 from workers.delivery import run_turn
@@ -68,6 +68,7 @@ def make_app(broker_url: str, config: Config | None, settings: Settings) -> Cele
             },
             "alert": {"task": "alert", "schedule": 15.0, "options": {"queue": TICKS, "expires": 30.0}},
             **drift.schedule(TICKS),
+            **tending.schedule(TICKS),
             "trim": {"task": "trim", "schedule": 3600.0, "options": {"queue": TICKS, "expires": 3600}},
         },
         beat_schedule_filename=str(settings.home / ".connector" / "beat-schedule"),

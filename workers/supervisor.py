@@ -23,11 +23,15 @@ CALM: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A process: its name in the output, the connector command it runs, and variables of its own."""
+    """A process: its name in the output, the connector command it runs, and variables of its own.
+
+    One that is ``once`` is not started again, however it ended.
+    """
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
+    once: bool = False
 
 
 class Supervisor:
@@ -126,6 +130,9 @@ class Supervisor:
                     self._say(child.name, line)
             code = process.wait()
             if self._stopping.is_set():
+                return
+            if child.once:
+                self._say(child.name, "done\n" if not code else f"ended with code {code}; all else goes on\n")
                 return
             failures = 0 if time.monotonic() - began > CALM else failures + 1
             wait = min(30.0, 0.5 * 2**failures)

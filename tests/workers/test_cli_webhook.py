@@ -23,8 +23,10 @@ from connector.systems.github.sandbox import new_sandbox as new_github
 from connector.systems.jira.sandbox import JiraSandbox
 from connector.systems.jira.sandbox import new_sandbox as new_jira
 from tests.workers.commanding import Terminal
+from workers.cli import run
 from workers.operating import webhooks
 from workers.sandbox import Served
+from workers.settings import Settings
 from workers.stores.webhooks import Webhooks
 
 PUBLIC = "https://jc.example"
@@ -155,7 +157,8 @@ def test_slack_is_told_of_and_is_no_failure(town: Town) -> None:
 def test_a_connection_that_takes_none_gets_a_line_and_a_secret_and_nothing_is_written_unasked(town: Town) -> None:
     text = (town.run.home / "connections/all.yaml").read_text()
     town.run.write("connections/all.yaml", text.replace("    webhook: {secret: env:GITHUB_SECRET}\n", ""))
-    told = town.run("webhook", "install", "--public-url", PUBLIC, "--yes", code=1).stdout
+    told = town.run("webhook", "install", "--public-url", PUBLIC, "--yes").stdout
+    town.run("webhook", "install", "github", "--public-url", PUBLIC, "--yes", code=1)
     assert "add to connections.github: webhook: {secret: env:GITHUB_WEBHOOK_SECRET}" in told
     assert re.search(r"GITHUB_WEBHOOK_SECRET=[A-Za-z0-9_-]{43}\n", told)
     assert not (town.run.home / ".env").exists()
@@ -359,3 +362,24 @@ def test_a_round_trip_is_seen_and_each_way_to_fail_has_its_reason(stored: Town) 
         assert "which refused the request: untrusted: X-Hub-Signature-256 does not fit" in wrong
     other = stored.run("webhook", "test", "--public-url", stored.served.url(), code=1).stdout
     assert "answered 404: it leads to something that is not our receiver" in other
+
+
+# --- with everything else -------------------------------------------------------------------------------------------
+def test_up_installs_webhooks_only_with_a_public_url_and_once() -> None:
+    without = run._children(Settings.from_environment({}), 1, flower=False)
+    assert [one.name for one in without] == ["receive", "schedule", "work-1"]
+    *rest, last = run._children(Settings.from_environment({"PUBLIC_URL": PUBLIC}), 1, flower=False)
+    assert [one.name for one in rest] == ["receive", "schedule", "work-1"]
+    assert (last.command[:3], last.once) == (("webhook", "install", "--yes"), True)
+
+
+def test_up_refuses_a_public_url_that_cannot_be_one(town: Town) -> None:
+    assert "must be an http(s) address" in town.run("up", "--public-url", "jc.example", code=2).stderr
+
+
+def test_what_up_installs_waits_for_the_receiver_and_shows_no_secret(town: Town) -> None:
+    town.run.set(GITHUB_SECRET="", RECEIVER_PORT=str(free_port()))
+    told = town.run("webhook", "install", "--yes", "--wait", "1", "--public-url", PUBLIC, code=1).stdout
+    assert "nothing listens on 127.0.0.1" in told
+    assert "GITHUB_SECRET is not set" in told
+    assert "GITHUB_SECRET=" not in told

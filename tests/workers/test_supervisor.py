@@ -47,6 +47,20 @@ def test_a_child_that_dies_is_started_again_and_its_end_is_told() -> None:
     assert made.pid("one") is None
 
 
+def test_one_that_runs_once_is_not_started_again_and_a_failure_of_it_stops_nobody() -> None:
+    made, output = supervise(
+        Child("other", (WAITS,)), Child("good", ("pass",), once=True), Child("bad", ("raise SystemExit(1)",), once=True)
+    )
+    try:
+        until(lambda: "good | done" in output.getvalue())
+        until(lambda: "bad | ended with code 1; all else goes on" in output.getvalue())
+        until(lambda: "other | up" in output.getvalue())
+        assert made.pid("other")
+    finally:
+        made.stop()
+    assert "starting again" not in output.getvalue()
+
+
 def test_each_failure_waits_longer() -> None:
     made, output = supervise(Child("bad", ("raise SystemExit(3)",)))
     try:

@@ -15,7 +15,7 @@ CONNECTIONS = """\
 version: 1
 instance: ticks
 connections:
-  github: {system: github, auth: {token: env:TOKEN}}
+  github: {system: github, auth: {token: env:TOKEN}, webhook: {secret: env:TOKEN}}
   jira: {system: jira, url: https://acme.example, auth: {email: bot@acme.example, token: env:TOKEN}}
 """
 CONNECTOR = (
@@ -31,6 +31,7 @@ CONNECTOR = (
         ("app.alert", "no owner is told, the next look will"),
         ("app.trim", "nothing is trimmed, the next round will"),
         ("app.drift.watch", "nothing is examined, the next round will"),
+        ("app.tending.webhooks", "no webhook is looked after, the next look will"),
     ],
 )
 def test_a_tick_without_a_store_is_no_bug(tmp_path: Path, task: str, said: str) -> None:
@@ -41,7 +42,13 @@ def test_a_tick_without_a_store_is_no_bug(tmp_path: Path, task: str, said: str) 
     script = f"import workers.app as app; app.start_logs(app.process.settings); {task}()"
     done = subprocess.run(
         [sys.executable, "-c", script],
-        env={**os.environ, **servers, "CONNECTOR_HOME": str(tmp_path), "TOKEN": "x"},
+        env={
+            **os.environ,
+            **servers,
+            "CONNECTOR_HOME": str(tmp_path),
+            "TOKEN": "x",
+            "PUBLIC_URL": "https://jc.example",
+        },
         capture_output=True,
         text=True,
         timeout=60,

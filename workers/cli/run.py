@@ -31,11 +31,13 @@ COMMON = "Settings come from the environment; see docs/reference.md."
 @click.command()
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Worker processes.")
 @click.option("--no-flower", is_flag=True, help="Do not start Flower.")
-def up(workers: int, no_flower: bool) -> None:
+@click.option("--public-url", metavar="URL", help="Address that the receiver is reached at from outside (PUBLIC_URL).")
+def up(workers: int, no_flower: bool, public_url: str | None) -> None:
     """Run everything on one machine: servers, receiver, workers, schedule, Flower.
 
     Without BROKER_URL and STORE_URL two embedded Valkey servers are started in this folder; other
-    commands in the same folder find them.
+    commands in the same folder find them.  With a public URL webhooks are installed once the receiver
+    listens, and looked after daily; what of that fails is said and stops nothing.
     """
     from workers.embedded import start
     from workers.env_file import filled
@@ -43,6 +45,10 @@ def up(workers: int, no_flower: bool) -> None:
     from workers.settings import Settings
     from workers.supervisor import Supervisor
 
+    if public_url:
+        from workers.cli.webhook import checked
+
+        os.environ["PUBLIC_URL"] = checked(public_url)
     settings = Settings.from_environment(filled(os.environ))
     check(settings)
     with _alone(settings.home):
@@ -82,7 +88,11 @@ def _children(settings: Settings, workers: int, *, flower: bool) -> list[Child]:
     children += [
         Child(f"work-{number}", ("work", "--name", f"w{number}"), health(number)) for number in range(1, workers + 1)
     ]
-    return [*children, Child("flower", ("flower",), health(workers + 1))] if flower else children
+    if flower:
+        children.append(Child("flower", ("flower",), health(workers + 1)))
+    if settings.public_url:
+        children.append(Child("webhooks", ("webhook", "install", "--yes", "--wait", "60"), once=True))
+    return children
 
 
 @contextmanager

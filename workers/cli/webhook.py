@@ -7,7 +7,7 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -77,9 +77,9 @@ def install(
     if not as_json:
         for made in plans:
             _show(made)
-            if made.lacks:
+            if made.lacks and not wait:  # beside other processes nobody reads it, and their output is kept
                 _offer_secret(process, desk, made.connection, yes=yes)
-    _carry_out(desk, plans, base, yes=yes, as_json=as_json)
+    _carry_out(desk, plans, base, yes=yes, as_json=as_json, named=connections)
 
 
 @webhook.command()
@@ -98,7 +98,7 @@ def remove(
         fail("with --json nothing can be asked: add --yes", USAGE)
     process, desk, _ = _desk()
     chosen = _chosen(desk, connections)
-    base = _checked(public_url or process.settings.public_url)
+    base = checked(public_url or process.settings.public_url)
     known = any(webhooks.remembered(desk, name).urls for name in chosen)
     if not (base or former_url or known):
         fail("which webhooks are ours is told by their address: give --public-url", USAGE)
@@ -109,7 +109,10 @@ def remove(
     _carry_out(desk, plans, base, yes=yes, as_json=as_json)
 
 
-def _carry_out(desk: Desk, plans: Sequence[Plan], base: str, *, yes: bool, as_json: bool) -> None:
+def _carry_out(
+    desk: Desk, plans: Sequence[Plan], base: str, *, yes: bool, as_json: bool, named: Collection[str] = ()
+) -> None:
+    """Take the steps; exit code 1 where one failed, could not be found out, or waits for a person."""
     from workers.operating import webhooks
     from workers.stores.webhooks import Busy
 
@@ -123,7 +126,10 @@ def _carry_out(desk: Desk, plans: Sequence[Plan], base: str, *, yes: bool, as_js
         except Busy as error:
             fail(str(error))
         rows.append(_row(made, done))
-        failed |= bool(made.problem and made.wanted) or bool(made.lacks) or bool(done.failed)
+        # Who left webhooks out of the configuration has chosen polling; only who asks for them by name is told off.
+        chose = getattr(desk.config().connections[made.connection].settings, "webhook", None) is not None
+        lacking = made.lacks and (chose or made.connection in named)
+        failed |= bool(lacking or done.failed or (made.problem and made.wanted))
     if as_json:
         print_json(rows)
     elif changes:
@@ -266,7 +272,7 @@ def _base(process: Process, desk: Desk, given: str | None, chosen: Iterable[str]
     """Return the public URL: the one given, the one set, or the one that was last installed for."""
     from workers.operating.webhooks import remembered
 
-    if base := _checked(given or process.settings.public_url):
+    if base := checked(given or process.settings.public_url):
         return base
     last = [urls[-1] for name in _chosen(desk, chosen) if (urls := remembered(desk, name).urls)]
     if not last and needed:
@@ -274,7 +280,8 @@ def _base(process: Process, desk: Desk, given: str | None, chosen: Iterable[str]
     return last[0] if last else ""
 
 
-def _checked(url: str | None) -> str:
+def checked(url: str | None) -> str:
+    """Return a public URL as it is used, "" for none; ends where it cannot be one."""
     from workers.variables import page
 
     try:

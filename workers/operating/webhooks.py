@@ -233,12 +233,13 @@ def _api(desk: Desk, connection: str) -> Any:
 def look_after(desk: Desk, reveal: Reveal, base: str) -> int:
     """Bring every connection's webhooks to what they should be, where nobody has within a day; returns the steps taken.
 
-    A changed configuration or public URL is a reason to look at once.  What fails is said and tried again in an hour.
+    Nothing where ``base``, the public URL, is "".  A changed configuration or public URL is a reason to look at once.
+    What fails is said and tried again in an hour.
     """
     taken = 0
     config = desk.config()
     memory = Memory(desk.connections.client)
-    for name in read_from(config):
+    for name in read_from(config) if base else ():
         connection = config.connections[name]
         hooks = desk.system_of(config, name).webhooks
         if hooks is None or hooks.api is None or lacks(connection, hooks, reveal):
