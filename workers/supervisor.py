@@ -132,7 +132,7 @@ class Supervisor:
             if self._stopping.is_set():
                 return
             if child.once:
-                self._say(child.name, "done\n" if not code else f"ended with code {code}; all else goes on\n")
+                self._say(child.name, "has ended\n" if not code else f"ended with code {code}; all else goes on\n")
                 return
             failures = 0 if time.monotonic() - began > CALM else failures + 1
             wait = min(30.0, 0.5 * 2**failures)

@@ -242,7 +242,10 @@ def test_all_of_ours_are_removed_and_nobody_elses(stored: Town) -> None:
     (row,) = stored.run.json("webhook", "remove", "--yes")
     assert [(one["do"], one["done"]) for one in row["steps"]] == [("remove", True), ("remove", True)]
     assert stored.urls() == ["https://ci.example/hook"]
-    assert "no webhook there is known to be ours" in stored.run("webhook", "remove").stdout
+    stored.run.set(PUBLIC_URL=PUBLIC)
+    again = stored.run("webhook", "remove").stdout
+    assert "no webhook there is known to be ours" in again
+    assert "installs them again" in again
 
 
 def test_the_clock_repairs_once_a_day_and_at_once_when_something_else_is_wanted(stored: Town, valkey_url: str) -> None:
@@ -271,6 +274,15 @@ def test_what_the_clock_cannot_repair_is_said_and_tried_again_in_an_hour(
         with Webhooks(client).alone("github"):
             assert webhooks.look_after(desk, process.reveal, "https://other.example") == 0
     assert "just now" in caplog.text
+
+
+def test_two_who_planned_at_once_make_one_only(stored: Town) -> None:
+    process, desk = offices(stored)
+    plans = [webhooks.plan(desk, process.reveal, "github", PUBLIC) for _each in range(2)]
+    first, second = [webhooks.carry_out(desk, one, PUBLIC) for one in plans]
+    assert (first.taken, second.taken) == (2, 0)
+    assert all("somebody was faster" in why for why in second.failed.values())
+    assert stored.urls() == [f"{PUBLIC}/hooks/github"]
 
 
 def offices(town: Town) -> tuple[Any, Any]:

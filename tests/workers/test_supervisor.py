@@ -52,7 +52,7 @@ def test_one_that_runs_once_is_not_started_again_and_a_failure_of_it_stops_nobod
         Child("other", (WAITS,)), Child("good", ("pass",), once=True), Child("bad", ("raise SystemExit(1)",), once=True)
     )
     try:
-        until(lambda: "good | done" in output.getvalue())
+        until(lambda: "good | has ended" in output.getvalue())
         until(lambda: "bad | ended with code 1; all else goes on" in output.getvalue())
         until(lambda: "other | up" in output.getvalue())
         assert made.pid("other")

@@ -107,6 +107,8 @@ def remove(
         for made in plans:
             _show(made, nothing="no webhook there is known to be ours")
     _carry_out(desk, plans, base, yes=yes, as_json=as_json)
+    if process.settings.public_url and not as_json:
+        say("PUBLIC_URL is set: what runs with it installs them again within a day", style="yellow")
 
 
 def _carry_out(

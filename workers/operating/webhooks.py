@@ -16,9 +16,21 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from connector.config import Config, Connection
-from connector.errors import ConnectorError, Forbidden, Unauthorized
-from connector.ports import Reveal, Secret
-from connector.webhooks import Step, Wanted, Webhooks, converge, hook_path, shown, take, withdraw
+from connector.errors import ConnectorError, Forbidden, Stale, Unauthorized
+from connector.ports import Reveal, Secret, Site
+from connector.webhooks import (
+    Do,
+    Step,
+    Wanted,
+    WebhookApi,
+    Webhooks,
+    converge,
+    hook_path,
+    place_of,
+    shown,
+    take,
+    withdraw,
+)
 from workers.desk import Desk
 from workers.stores.webhooks import Busy, Known
 from workers.stores.webhooks import Webhooks as Memory
@@ -215,6 +227,8 @@ def _take(desk: Desk, made: Plan, told: Callable[[int, str], None]) -> Done:
             done.failed[number] = "left out: what should come before it failed"
         else:
             try:
+                if step.do is Do.CREATE and _is_there(site, api, step):
+                    raise Stale("it is there by now: somebody was faster; look again")
                 take(site, api, step)
                 done.taken += 1
             except ConnectorError as error:
@@ -224,7 +238,13 @@ def _take(desk: Desk, made: Plan, told: Callable[[int, str], None]) -> Done:
     return done
 
 
-def _api(desk: Desk, connection: str) -> Any:
+def _is_there(site: Site, api: WebhookApi, step: Step) -> bool:
+    """Look once more before one is made: the plan is older than the right to carry it out."""
+    url = step.wanted.url if step.wanted is not None else ""
+    return any(place_of(one.url) == place_of(url) for one in api.listed(site, step.place))
+
+
+def _api(desk: Desk, connection: str) -> WebhookApi | None:
     hooks = desk.system_of(desk.config(), connection).webhooks
     return hooks.api if hooks is not None else None
 
