@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 BESIDE: Final = frozenset(
@@ -20,9 +20,9 @@ SIGNS: Final = 8
 
 
 class People(dict[str, str]):
-    """A table of people that came from a file, whose name it keeps."""
+    """A table of people that came from a file, whose name it keeps; a copy is a plain table of no file."""
 
-    def __init__(self, table: Mapping[str, str], file: str) -> None:
+    def __init__(self, table: Mapping[str, str] | Iterable[tuple[str, str]] = (), file: str = "") -> None:
         super().__init__(table)
         self.file = file
 
@@ -60,7 +60,7 @@ def _without_people(value: Any) -> Any:
         return [_without_people(one) for one in value] if isinstance(value, list) else value
     found: dict[str, Any] = {}
     for key, one in value.items():
-        if key == "people" and isinstance(one, People):
+        if key == "people" and isinstance(one, People) and one.file:
             found[key] = one.file
         elif key == "people" and isinstance(one, Mapping):
             found[key] = {f"({len(one)} people, not kept)": ""}

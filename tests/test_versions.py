@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -53,6 +54,8 @@ def test_a_table_of_people_is_kept_by_its_name_only() -> None:
     assert tables(one.document)["Reporter"] == tables(other.document)["Reporter"]
     assert tables(other.document)["Assignee"].startswith("2 people")
     assert tables({"mapping": None}) == {}
+    copied = asdict(one)["document"]  # as whoever looks through a configuration does
+    assert copied["mapping"]["Assignee"]["people"] == {"ann": "5b10"}
 
 
 def test_a_changed_template_is_another_version() -> None:
