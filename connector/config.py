@@ -180,6 +180,11 @@ class Connector:
         """Return the connector as it is seen from one of its ends: what happens at the target comes back."""
         return self.back if self.back is not None and connection == self.back.source.connection else self
 
+    @property
+    def faces(self) -> tuple[Connector, ...]:
+        """Itself, and as it is seen from the target where it is two-way: each writes to its own target."""
+        return (self,) if self.back is None else (self, self.back)
+
 
 @dataclass(frozen=True, slots=True)
 class Config:

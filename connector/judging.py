@@ -7,6 +7,7 @@ workflows.  Only what stands in the configuration word by word is compared; what
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, Final
 
@@ -37,13 +38,20 @@ def unsure(config: Config, lock: Lock, systems: Mapping[str, System], today: dat
 
 def against(config: Config, lock: Lock, systems: Mapping[str, System], connector: Connector) -> Iterator[Finding]:
     """Find what is wrong with a connector by what the lock knows; what it does not know is passed over."""
-    known = {one: lock.entries[one].rows for one in asked_by(config, systems, connector) if one in lock.entries}
+    for face in connector.faces:
+        known = {one: lock.entries[one].rows for one in asked_by(config, systems, face) if one in lock.entries}
+        for one in _face(face, known):
+            # Where a rule was turned round, it stands under mapping all the same.
+            yield replace(one, path=("back", *one.path)) if face.turned and one.path[0] != "mapping" else one
+
+
+def _face(face: Connector, known: Mapping[Question, Sequence[Listed]]) -> Iterator[Finding]:
     for question, rows in known.items():
         if question.kind == "fields":
-            yield from _fields(connector, rows, " / ".join(word for _, word in question.of) or question.connection)
-    yield from _types(connector, _all(known, "statuses"))
-    yield from _labels(connector, _all(known, "labels"))
-    yield from _channels(connector, known)
+            yield from _fields(face, rows, " / ".join(word for _, word in question.of) or question.connection)
+    yield from _types(face, _all(known, "statuses"))
+    yield from _labels(face, _all(known, "labels"))
+    yield from _channels(face, known)
 
 
 def _all(known: Mapping[Question, Sequence[Listed]], kind: str) -> list[Listed]:

@@ -83,13 +83,14 @@ class Lock:
 # --- what is worth knowing ---------------------------------------------------------------------------------
 def questions(config: Config, systems: Mapping[str, System]) -> list[Question]:
     """Return the lists that a configuration is compared with, each once, in a stable order."""
-    found = {one for connector in config.connectors.values() for one in asked_by(config, systems, connector)}
+    faces = [face for connector in config.connectors.values() for face in connector.faces]
+    found = {one for face in faces for one in asked_by(config, systems, face)}
     return sorted(found, key=lambda one: (one.connection, one.kind, one.of))
 
 
-def asked_by(config: Config, systems: Mapping[str, System], connector: Connector) -> Iterator[Question]:
-    """Yield the lists that one connector is compared with."""
-    source, target = connector.source, connector.target
+def asked_by(config: Config, systems: Mapping[str, System], face: Connector) -> Iterator[Question]:
+    """Yield the lists that one face of a connector is compared with."""
+    source, target = face.source, face.target
     into, out = _lists(config, systems, target), _lists(config, systems, source)
     if "fields" in into:
         yield fields_of(into["fields"], target)
@@ -100,7 +101,7 @@ def asked_by(config: Config, systems: Mapping[str, System], connector: Connector
     if getattr(source.settings, "types", ()) and "statuses" in out:
         for project in source.settings.projects:
             yield Question(source.connection, "statuses", (("project", project),))
-    if connector.when.labels and "labels" in out:
+    if face.when.labels and "labels" in out:
         for repository in source.settings.repositories:
             yield Question(source.connection, "labels", (("repository", repository),))
 

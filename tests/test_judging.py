@@ -144,12 +144,38 @@ def test_a_channel_that_is_named_by_id_is_not_looked_up() -> None:
     assert [one.kind for one in questions(config, SYSTEMS)] == ["fields"]
 
 
+TWO_WAY = """\
+from: {repositories: [acme/web]}
+to: {project: WEB}
+back: {from: {project: WEB}, to: {repository: acme/web}}
+"""
+
+
+def test_both_sides_of_a_two_way_connector_are_compared() -> None:
+    desk = Desk()
+    text = f"template: github-jira-two-way\n{TWO_WAY}mapping:\n  Priority: {{direction: '->', value: Hihg}}\n"
+    text += (
+        "  Status: {from: state, map: {open: To Do, closed: Done}, back: {from: state_category, map: {new: opened}}}\n"
+    )
+    questions_asked = [(one.connection, one.kind) for one in questions(desk.config(text), SYSTEMS)]
+    assert questions_asked == [("github", "fields"), ("github", "labels"), ("jira", "fields")]
+    assert [one.partition(";")[0] for one in desk.told(text)] == [
+        "mapping.Priority.value: 'Hihg' is no choice of Priority",
+        "mapping.Status: 'opened' is no choice of State",
+    ]
+    (told,) = desk.told(
+        f"template: github-jira-two-way\n{TWO_WAY}".replace("{project: WEB}, to", "{project: WEB, types: [Bgu]}, to")
+    )
+    assert told.startswith("back.from.types: there is no issue type 'Bgu'")
+
+
 @pytest.mark.parametrize("template", sorted(ready_made()))
 def test_nothing_is_wrong_with_a_ready_made_connector(template: str) -> None:
     ends = {
         "github-to-jira": "from: {repositories: [acme/web]}\nto: {project: WEB}\n",
         "jira-to-github-status": "from: {project: WEB}\nto: {repository: acme/web}\n",
         "jira-to-slack": "from: {project: WEB}\nto: {channel: '#alerts'}\n",
+        "github-jira-two-way": TWO_WAY,
     }
     found = Desk().findings(f"template: {template}\n{ends[template]}")
     assert [one for one in found if one.level is Level.PROBLEM] == []
