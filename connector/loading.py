@@ -27,7 +27,7 @@ from connector.gathering import Gathered, gathered
 from connector.grammar import AnyConnectionSchema, ConnectorSchema, Declared
 from connector.grammar_fields import Kinds, Steps
 from connector.speaks import Speaks
-from connector.versions import version_of
+from connector.versions import plain, version_of
 
 MOST_CONNECTORS: Final = 2_000
 
@@ -68,7 +68,8 @@ def resolved(
     found = gathered(texts, templates or {}, variables or {}, allowed)
     for one in found.connectors:
         if isinstance(one.value, dict) and one.value.get("name") == name:
-            return dict(one.value)
+            whole: dict[str, Any] = plain(one.value)
+            return whole
     names = [one.value["name"] for one in found.connectors if isinstance(one.value, dict) and "name" in one.value]
     problems = found.problems or [Problem("", 0, "", f"there is no connector {name!r}{near(name, map(str, names))}")]
     raise ConfigError(tuple(problems))

@@ -55,6 +55,17 @@ def tables(document: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
+def plain(value: Any) -> Any:
+    """Return a copy of a document in which every table is a plain one, as whoever writes YAML wants it."""
+    match value:
+        case Mapping():
+            return {key: plain(one) for key, one in value.items()}
+        case list():
+            return [plain(one) for one in value]
+        case _:
+            return value
+
+
 def _without_people(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return [_without_people(one) for one in value] if isinstance(value, list) else value

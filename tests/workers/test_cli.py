@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 
 from tests.workers.commanding import CONNECTIONS, CONNECTOR, Terminal
 from workers.cli import main
@@ -148,6 +149,13 @@ def test_a_variable_that_cannot_be_is_named_before_anything_else(terminal: Termi
     for name in ("RECEIVER_PORT", "LOG_LEVEL", "STORE_URL", "SENTRY_DSN"):
         assert name in said
     assert "4 problem(s)" in said
+
+
+def test_a_connector_is_shown_with_its_table_of_people(terminal: Terminal) -> None:
+    terminal.configure(CONNECTOR + "mapping:\n  Assignee: {from: assignee, people: staff.csv}\n")
+    terminal.write("connectors/staff.csv", "from,to\nann,5b10\n")
+    assert yaml.safe_load(terminal("show", "web-bugs").stdout)["mapping"]["Assignee"]["people"] == {"ann": "5b10"}
+    assert terminal.json("show", "web-bugs")["mapping"]["Assignee"]["people"] == {"ann": "5b10"}
 
 
 # --- check ----------------------------------------------------------------------------------------------------
