@@ -181,6 +181,7 @@ class Receiver(Collector):
                 loop = asyncio.get_running_loop()
                 received = await loop.run_in_executor(self._large, self._read, door, inbound, form)
             why, reply = await self._store(door, inbound, received)
+            more = received.ignored if isinstance(received, Received) else ""
         except _Answer as answer:
             why, reply = answer.why, answer.reply
             if isinstance(answer.__cause__, Untrusted):

@@ -220,6 +220,17 @@ def test_a_step_that_fails_ends_its_place_and_the_others_go_on(town: Town) -> No
     assert town.urls("acme/api") == []
 
 
+def test_a_new_secret_gets_there_while_the_old_one_is_still_taken(town: Town) -> None:
+    town.run("webhook", "install", "--public-url", PUBLIC, "--yes")
+    text = (town.run.home / "connections/all.yaml").read_text()
+    town.run.write("connections/all.yaml", text.replace("env:GITHUB_SECRET}", "[env:GITHUB_NEW, env:GITHUB_SECRET]}"))
+    town.run.set(GITHUB_NEW="a newer one")
+    assert "keep" in town.run("webhook", "install", "--public-url", PUBLIC).stdout
+    town.run("webhook", "install", "--public-url", PUBLIC, "--renew", "--yes")
+    (hook,) = town.github.world.repository("acme/web").webhooks.values()
+    assert hook.config["secret"] == "a newer one"
+
+
 # --- with a memory ----------------------------------------------------------------------------------------------
 def test_a_new_tunnel_moves_what_we_installed_and_a_repository_that_is_left_loses_its_own(stored: Town) -> None:
     stored.run("webhook", "install", "--public-url", "https://one.example", "--yes")
@@ -360,7 +371,7 @@ def test_a_round_trip_is_seen_and_each_way_to_fail_has_its_reason(stored: Town) 
         stored.run("webhook", "install", "--public-url", url, "--yes")
         good = stored.run("webhook", "test").stdout
         assert "leads to our receiver, which knows the secret" in good
-        assert "the ping of acme/web arrived" in good
+        assert "the ping of acme/web arrived (ignored: ping)" in good
         assert "last received" in stored.run("webhook", "status").stdout
         for hook in stored.github.world.repository("acme/web").webhooks.values():
             hook.config["secret"] = "another"

@@ -73,7 +73,8 @@ def install(
     chosen, base = _chosen(desk, connections), _base(process, desk, public_url, connections)
     if wait:
         _await_receiver(process, wait)
-    plans = [webhooks.plan(desk, process.reveal, name, base, former=former_url, renew=renew) for name in chosen]
+    former = [checked(url) for url in former_url]
+    plans = [webhooks.plan(desk, process.reveal, name, base, former=former, renew=renew) for name in chosen]
     if not as_json:
         for made in plans:
             _show(made)
@@ -102,7 +103,8 @@ def remove(
     known = any(webhooks.remembered(desk, name).urls for name in chosen)
     if not (base or former_url or known):
         fail("which webhooks are ours is told by their address: give --public-url", USAGE)
-    plans = [webhooks.removal(desk, name, base, former=former_url) for name in chosen]
+    former = [checked(url) for url in former_url]
+    plans = [webhooks.removal(desk, name, base, former=former) for name in chosen]
     if not as_json:
         for made in plans:
             _show(made, nothing="no webhook there is known to be ours")

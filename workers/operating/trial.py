@@ -130,6 +130,9 @@ def _knock(asked: _Asked, watch: _Watch) -> Outcome:
                 return Outcome(
                     "problem", f"{to} answered 401, but not our receiver: something before it asks for a login"
                 )
+            if getattr(connection.settings.webhook, "addresses", ()):
+                told = "which takes none from this machine's address, as it is told to"
+                return Outcome("ok", f"{to} leads to our receiver, {told} ({refused.what})")
             return Outcome("problem", f"{to} leads to our receiver, which refused the request: {refused.what}")
         case 404:
             return Outcome("problem", f"{to} answered 404: it leads to something that is not our receiver")
