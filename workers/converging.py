@@ -268,7 +268,7 @@ class _Convergence:
             if open_:
                 self.attempt.store.note_conflict(self.pair.source)
             self.pair = replace(self.pair, extra={**self.pair.extra, CONFLICTS: open_})
-        if closed:
+        if closed and self.attempt.connector.mode is not Mode.SHADOW:
             self.attempt.store.decided(self.pair.source, closed, last=False)
 
     def _note_moves(self, to: Mapping[str, Verdict], back: Sequence[str]) -> None:

@@ -24,6 +24,8 @@ def make_pair(attempt: Attempt, shaped: Shaped) -> None:
         link = Link.between(attempt.event.entity, written.entity, extra={UNFINISHED: True})
         attempt.remember(link)
         bring_together(attempt, link)
+    elif later := {name: value for name, value in shaped.fields.items() if name in shaped.later}:
+        attempt.write(Change(Action.UPDATE, change.effect, marker, fields=later), shaped)  # in shadow mode
 
 
 def bring_together(attempt: Attempt, link: Link) -> None:

@@ -40,6 +40,9 @@ STATE: Final = frozenset({Action.CREATE, Action.UPDATE, Action.RELATE})
 LONGEST: Final = 120
 """Characters of a reason or a loss that are told apart."""
 
+_ASKED: Final = re.compile(r"conflict: (.+) waits for a person")
+"""What an attempt at a pair notes where it asks a person."""
+
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"|[^\s@]+@[^\s@]+")
 
 
@@ -108,6 +111,8 @@ def refusal(event: Event, error: ConnectorError) -> Seen:
 
 def _verdicts(attempt: Attempt, known: Mapping[str, str] | None) -> dict[str, str]:
     shaped = attempt.shaped
+    if attempt.link is not None and attempt.whole.back is not None:
+        return _of_pair(attempt)
     if shaped is None:
         return {}
     if attempt.link is None:
@@ -130,6 +135,24 @@ def _verdicts(attempt: Attempt, known: Mapping[str, str] | None) -> dict[str, st
             foreign = name in base and name in now and now[name] != base[name]
             verdicts[name] = "conflict" if foreign else "changed"
     return {shaped.names.get(name, name): verdict for name, verdict in verdicts.items()}
+
+
+def _of_pair(attempt: Attempt) -> dict[str, str]:
+    """Tell of a two-way pair, by the target's fields and, for what goes back, by the source's.
+
+    What a person would be asked is a conflict; nothing is told of fields where both sides were not looked at.
+    """
+    verdicts: dict[str, str] = {}
+    for one in attempt.would:
+        names = one.shaped.names if one.shaped is not None else {}
+        verdicts |= {names.get(name, name): "changed" for name in one.change.fields}
+    if verdicts or attempt.notes:
+        rules = (*attempt.whole.mapping, *attempt.whole.returns)
+        verdicts = {**{rule.target: "equal" for rule in rules}, **verdicts}
+    for note in attempt.notes:
+        if match := _ASKED.fullmatch(note):
+            verdicts[match[1]] = "conflict"
+    return verdicts
 
 
 def _before(known: Mapping[str, str], name: str, digest: str) -> str:

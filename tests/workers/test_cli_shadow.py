@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from connector.examining import Finding, Level
 from tests.workers.commanding import CONNECTOR, Terminal
+from workers.examination import Examined
 from workers.stores.deliveries import Deliveries
+from workers.stores.examinations import remember_examination
 
 SEEN = {
     "events": 12,
@@ -111,6 +114,15 @@ def test_promoting_says_what_it_will_do_and_changes_one_word(terminal: Terminal,
     (row,) = books.audit()
     assert (row["action"], row["file"], row["line"], row["seen"]) == ("promote", "connectors/web.yaml", 6, 12)
     assert "is live already" in terminal("promote", "web-bugs").stdout
+
+
+def test_what_the_last_examination_found_is_told_before(terminal: Terminal, books: Deliveries) -> None:
+    see(books)
+    assert "was not examined yet" in terminal("promote", "web-bugs", "--dry-run").stdout
+    found = Finding(Level.PROBLEM, ("mapping", "Severity"), "no such field", "name another one", "unknown_field")
+    remember_examination(books, Examined(1, (found,)).packed())
+    said = terminal("promote", "web-bugs", "--dry-run").stdout
+    assert "does not fit its target: mapping.Severity: no such field; name another one" in said
 
 
 def test_nothing_is_promoted_that_has_seen_nothing(terminal: Terminal, books: Deliveries) -> None:

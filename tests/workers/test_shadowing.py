@@ -10,9 +10,14 @@ from redis import Redis
 from connector.config import Mode, When
 from connector.errors import Retryable
 from connector.event import Kind
+from connector.loading import load
 from connector.mapping import Rule
+from connector.registry import SYSTEMS
+from connector.transforms import TRANSFORMS
+from tests.systems.jira.places import Someone
 from tests.workers.office import CREATED, Office, bugs, comment, event
 from tests.workers.street import Street
+from tests.workers.test_two_way import TEXT, Pairs
 from workers.operating.fidelity import Fidelity, fidelity, markdown, summary
 from workers.stores import shadows
 
@@ -244,3 +249,37 @@ def test_going_live_starts_at_now(office: Office) -> None:
     office.work()
     assert office.did()[0] == "add issue WEB-1"
     assert len(office.jira.items) == 1
+
+
+def test_a_two_way_connector_is_foretold_in_both_directions(redis_client: Redis) -> None:
+    street = Pairs(redis_client)
+    number = street.report("Broken")
+    street.deliver_hooks("git", "jira")
+    key = street.issues()["Broken"]["key"]
+
+    def mode(word: str) -> None:
+        loaded = load({"a.yaml": TEXT.replace("name: pair", f"name: pair\n  mode: {word}")}, SYSTEMS, TRANSFORMS, {})
+        street.declare(loaded.connectors["pair"])
+
+    mode("shadow")
+    before = street.ours(), street.ours("git"), street.books_of.settled(most=1)
+    street.person("PATCH", f"/issues/{number}", {"title": "By a person"})
+    street.deliver_hooks("git")
+    Someone(street.benches["jira"]).edits(key, summary="By another")
+    street.deliver_hooks("jira")
+    got = report(street)
+    assert (street.ours(), street.ours("git")) == before[:2]
+    assert got.would["update"] >= 1
+    assert got.fields["Summary"]["changed"] >= 1
+    assert got.fields["Summary"]["conflict"] >= 1
+    assert got.fields["Description"]["equal"] >= 1
+    names = street.keys()
+    assert "questions" not in names
+
+
+def test_a_new_item_of_a_two_way_connector_is_foretold(redis_client: Redis) -> None:
+    street = Pairs(redis_client, TEXT.replace("name: pair", "name: pair\n  mode: shadow"))
+    street.report("Broken")
+    street.deliver_hooks("git")
+    assert report(street).would == {"create": 1, "update": 1}
+    assert not street.ours()

@@ -15,6 +15,7 @@ from workers.cli.parts import connector_named, parts, wired
 
 if TYPE_CHECKING:
     from connector.config import Connector
+    from workers.desk import Desk
     from workers.operating.fidelity import Fidelity
     from workers.operating.modes import Switch
     from workers.process import Process
@@ -58,7 +59,7 @@ def promote(connector: str, *, yes: bool, force: bool, dry_run: bool, as_json: b
         )
     change = _prepared(process, one, Mode.LIVE)
     waiting = desk.deliveries(one).counts()["in_flight"]
-    told = [*foretold(found, waiting), line(change)]
+    told = [*foretold(found, waiting), *_examined(desk, one), line(change)]
     done = not dry_run and _agreed(told, f"Let {connector} write?", yes=yes, quiet=as_json)
     if done:
         _write(process, one, change, "promote", seen=found.events, refused=found.outcomes.get("refused", 0))
@@ -123,6 +124,17 @@ def foretold(found: Fidelity, waiting: int) -> list[str]:
         lines.append(f"{waiting} deliveries wait now, and will be delivered")
     lines.append("it starts at now: what shadow mode has seen is not delivered; cursors go on")
     return lines
+
+
+def _examined(desk: Desk, one: Connector) -> list[str]:
+    """Say what the last examination found; nothing is asked of the target for it."""
+    from connector.documents import written
+    from workers.examination import examined
+
+    last = examined(desk.deliveries(one))
+    if last is None:
+        return ["its target was not examined yet: connector check --live does"]
+    return [f"does not fit its target: {written(each.path)}: {each.text}; {each.act}" for each in last.problems]
 
 
 def line(change: Switch) -> str:
