@@ -97,6 +97,17 @@ class WebhookContract(KnockContract):
     def effects(self, here: Bench) -> list[str]:
         return [one.action for one in here.sandbox.ledger.effects if one.action.endswith("_webhook")]
 
+    def sent(self, here: Bench) -> Inbound:
+        """Let something happen; returns what is sent to our address for it, verified."""
+        here.sandbox.hooks(here.clock())
+        self.happens(here)
+        hook = next(one for one in here.sandbox.hooks(here.clock()) if one.url == self.wanted(here).url)
+        inbound = Inbound({name.lower(): value for name, value in hook.headers.items()}, hook.body)
+        if self.hooks().signing(here.site.settings) is not None:
+            reveal = reveals(self.secrets)
+            assert self.system.verify(here.site.settings, inbound, reveal, here.clock()) is Trust.SIGNED
+        return inbound
+
     # --- laws
     def test_it_is_made_and_then_kept(self) -> None:
         here = self.here()
@@ -107,36 +118,26 @@ class WebhookContract(KnockContract):
     def test_what_it_sends_comes_signed_to_our_address_and_is_read(self) -> None:
         here = self.here()
         self.install(here)
-        here.sandbox.hooks(here.clock())
-        self.happens(here)
-        sent = [one for one in here.sandbox.hooks(here.clock()) if one.url == self.wanted(here).url]
-        assert sent
-        reveal = reveals(self.secrets)
-        inbound = Inbound({name.lower(): value for name, value in sent[0].headers.items()}, sent[0].body)
-        if self.hooks().signing(here.site.settings) is not None:
-            assert self.system.verify(here.site.settings, inbound, reveal, here.clock()) is Trust.SIGNED
+        inbound = self.sent(here)
         assert self.system.receive("here", here.site.settings, inbound, Trust.SIGNED).events
 
-    def test_drift_is_repaired_in_place(self) -> None:
+    def test_drift_is_repaired_in_place_and_what_is_repaired_signs_still(self) -> None:
         here = self.here()
         wanted = self.wanted(here)
         self.api().create(here.site, replace(wanted, events=frozenset(sorted(wanted.events)[:1])))
         assert self.install(here) == [Do.UPDATE]
         assert self.install(here) == [Do.KEEP]
         assert self.effects(here) == ["create_webhook", "edit_webhook"]
-        self.test_repaired_ones_are_signed_still(here)
+        self.sent(here)
 
-    def test_repaired_ones_are_signed_still(self, repaired: Bench | None = None) -> None:
-        here = repaired or self.here()
-        self.install(here)
+    def test_writing_it_anew_brings_our_secret(self) -> None:
+        here = self.here()
+        wanted = self.wanted(here)
+        secret = Secret("a former one") if wanted.secret is not None else None
+        self.api().create(here.site, replace(wanted, secret=secret))
         for step in self.steps(here, renew=True):
             take(here.site, self.api(), step)
-        here.sandbox.hooks(here.clock())
-        self.happens(here)
-        sent = [one for one in here.sandbox.hooks(here.clock()) if one.url == self.wanted(here).url]
-        inbound = Inbound({name.lower(): value for name, value in sent[0].headers.items()}, sent[0].body)
-        if self.hooks().signing(here.site.settings) is not None:
-            assert self.system.verify(here.site.settings, inbound, reveals(self.secrets), here.clock()) is Trust.SIGNED
+        self.sent(here)
 
     def test_one_of_an_earlier_address_is_moved(self) -> None:
         here = self.here()

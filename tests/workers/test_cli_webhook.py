@@ -134,6 +134,27 @@ def test_who_may_not_is_told_what_to_do_by_hand(town: Town) -> None:
     assert town.effects() == [("create_webhook", "acme/api")]
 
 
+def test_a_jira_account_that_is_no_administrator_is_told_the_page(town: Town) -> None:
+    town.run.write("connectors/back.yaml", BACK)
+    town.jira.site.administrators.clear()
+    told = town.run("webhook", "install", "jira", "--public-url", PUBLIC, "--yes", code=1).stdout
+    assert "global permission Administer Jira" in told
+    assert f"{town.served.url('jira')}/plugins/servlet/webhooks" in told
+    assert f"URL           {PUBLIC}/hooks/jira" in told
+    assert "the value of env:JIRA_SECRET" in told
+
+
+def test_what_may_not_be_removed_is_a_failure(town: Town) -> None:
+    town.github.let_administer("acme/web", ["alice"])
+    told = town.run("webhook", "remove", "--public-url", PUBLIC, "--yes", code=1).stdout
+    assert "may not manage the webhooks of acme/web" in told
+
+
+def test_without_any_connector_there_is_nothing_to_tell(town: Town) -> None:
+    (town.run.home / "connectors/bugs.yaml").unlink()
+    assert "no connector reads" in town.run("webhook", "install", "--public-url", PUBLIC, code=2).stderr
+
+
 def test_jira_gets_one_for_the_site_with_the_projects_that_are_read(town: Town) -> None:
     town.run.write("connectors/back.yaml", BACK)
     town.run("webhook", "install", "jira", "--public-url", PUBLIC, "--yes")

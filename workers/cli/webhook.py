@@ -133,7 +133,7 @@ def _carry_out(
         # Who left webhooks out of the configuration has chosen polling; only who asks for them by name is told off.
         chose = getattr(desk.config().connections[made.connection].settings, "webhook", None) is not None
         lacking = made.lacks and (chose or made.connection in named)
-        failed |= bool(lacking or done.failed or (made.problem and made.wanted))
+        failed |= bool(lacking or done.failed or (made.problem and (made.wanted or made.strays)))
     if as_json:
         print_json(rows)
     elif changes:
@@ -269,7 +269,10 @@ def _chosen(desk: Desk, wanted: Iterable[str]) -> list[str]:
             fail(
                 f"there is no connection {name!r}; there are: {', '.join(sorted(config.connections)) or 'none'}", USAGE
             )
-    return chosen or read_from(config)
+    chosen = chosen or read_from(config)
+    if not chosen:
+        fail("no connector reads from any connection: there is nothing that a webhook could tell", USAGE)
+    return chosen
 
 
 def _base(process: Process, desk: Desk, given: str | None, chosen: Iterable[str], *, needed: bool = True) -> str:
