@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.event import Text
-from connector.richtext import adf_read, cut, wiki_write
+from connector.richtext import adf_extra, adf_read, cut, wiki_write
 from connector.richtext import plain as _plain
 from connector.richtext.compare import same
 from connector.richtext.formats import FORMATS, Codec, parts
@@ -73,7 +73,8 @@ def convert(
     document = settled(source, known=known, to=to, people=people, pings=pings)
     style = Style(pings=pings)
     written = codec.write(document, style)
-    losses = (*document.losses, *written.losses)
+    beyond = adf_extra.lost(source.blocks) if to != "adf" else ()
+    losses = (*document.losses, *beyond, *written.losses)
     if limit is not None and size(to, written.content) > limit:
         words = f"text cut: it has {size(to, written.content)} characters and only {limit} fit"
         best = cut.shortened(

@@ -6,11 +6,16 @@ nested without end; then it counts as empty, or its words are all that is taken.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from connector.richtext.spans import clean
 from connector.richtext.tree import MAX_DEPTH
+
+_SCRIPT: Final = re.compile(r'"(?:[\s\x00-\x20]|\\[a-z0-9]{1,5})*(?:javascript|vbscript|data):', re.IGNORECASE)
+"""The beginning of a string that a browser would run."""
 
 MOST_NATIVE_DEPTH: Final = 2 * MAX_DEPTH
 """Levels of a node carried as it is (its content lists count too)."""
@@ -45,6 +50,14 @@ def is_deep(node: Any) -> bool:
             below += one.values() if isinstance(one, Mapping) else one if isinstance(one, list | tuple) else ()
         left = below
     return bool(left)
+
+
+def packed(node: Any) -> str:
+    """Return JSON text to carry along; "" for what is nested without end or holds an address that runs code."""
+    if is_deep(node):
+        return ""
+    text = json.dumps(node, ensure_ascii=False, sort_keys=True, default=str)
+    return "" if _SCRIPT.search(text) else text
 
 
 def code(text: str) -> str:

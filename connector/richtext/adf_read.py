@@ -8,10 +8,13 @@ Node names and attributes are those of the JSON schema in npm ``@atlaskit/adf-sc
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
-from connector.richtext.adf_json import attributes, code, dicts, is_deep, number, string, text_of
+from connector.richtext.adf_extra import extra, picture
+from connector.richtext.adf_json import attributes, code, dicts, number, packed, string, text_of
 from connector.richtext.spans import clean
 from connector.richtext.tree import (
     MAX_DEPTH,
@@ -43,6 +46,7 @@ from connector.richtext.tree import (
     Quote,
     Rule,
     Run,
+    Section,
     Status,
     Table,
     TaskList,
@@ -56,12 +60,18 @@ _INLINE: Final = frozenset(
     {"text", "hardBreak", "mention", "emoji", "date", "status", "inlineCard", "placeholder", "inlineExtension"}
     | {"mediaInline"}
 )  # fmt: skip
-_LAYOUT: Final = frozenset({"alignment", "indentation", "breakout", "fontSize"})
+_SECTIONS: Final = frozenset({"layoutSection", "layoutColumn", "bodiedExtension", "bodiedSyncBlock"})
+_PANELS: Final = frozenset({"info", "note", "tip", "warning", "error", "success", "custom"})
 MOST_SPAN: Final = 100
 """Columns or rows that one cell may span."""
 
+_KNOWN_MARKS: Final = frozenset({"link", "subsup", "textColor", "backgroundColor"})
+_EMOJI: Final = frozenset({"shortName", "text", "id"})
+STATUS: Final = re.compile(r"neutral|purple|blue|red|yellow|green|#[0-9a-fA-F]{6}")
+"""Colours of a status."""
+
 _PARTS: Final = frozenset(
-    {"doc", "listItem", "taskItem", "blockTaskItem", "tableRow", "tableCell", "tableHeader", "caption", "layoutColumn"}
+    {"doc", "listItem", "taskItem", "blockTaskItem", "tableRow", "tableCell", "tableHeader", "caption"}
 )
 """Nodes that stand for nothing outside their own parent: there, only their content counts."""
 
@@ -106,40 +116,45 @@ def _blocks(content: Any, depth: int, losses: Losses) -> Blocks:
 def _block(node: Mapping[str, Any], depth: int, losses: Losses) -> Iterator[Block]:
     attrs = attributes(node)
     content = node.get("content")
-    if any(mark.get("type") in _LAYOUT for mark in dicts(node.get("marks"))):
-        losses.add("alignment, indentation or small print of paragraphs")
     match node.get("type"):
         case "paragraph":
-            yield Paragraph(_inlines(content, losses))
+            yield Paragraph(_inlines(content, losses), extra(node))
         case "heading":
-            yield Heading(min(max(number(attrs.get("level"), 1), 1), 6), _inlines(content, losses))
+            level = min(max(number(attrs.get("level"), 1), 1), 6)
+            yield Heading(level, _inlines(content, losses), extra(node, {"level"}))
         case "bulletList":
-            yield from _list(BulletList(_items(content, depth, losses)))
+            yield from _list(BulletList(_items(content, depth, losses), extra(node)))
+        case "decisionList":
+            yield from _list(BulletList(_items(content, depth, losses), extra(node, type="decisionList")))
         case "orderedList":
-            yield from _list(OrderedList(_items(content, depth, losses), max(number(attrs.get("order"), 1), 0)))
+            start = max(number(attrs.get("order"), 1), 0)
+            yield from _list(OrderedList(_items(content, depth, losses), start, extra(node, {"order"})))
         case "taskList":
-            yield from _list(TaskList(tuple(_tasks(content, depth, losses)), string(attrs.get("localId"))))
+            tasks = tuple(_tasks(content, depth, losses))
+            yield from _list(TaskList(tasks, string(attrs.get("localId")), extra(node)))
         case "codeBlock":
             joined = "".join(string(one.get("text")) for one in dicts(content))
-            yield CodeBlock(code(joined), string(attrs.get("language")))
+            yield CodeBlock(code(joined), string(attrs.get("language")), extra(node, {"language"}))
         case "blockquote":
-            yield Quote(_blocks(content, depth + 1, losses))
+            yield Quote(_blocks(content, depth + 1, losses), extra(node))
         case "rule":
             yield Rule()
         case "panel":
-            yield Panel(string(attrs.get("panelType")) or "info", "", _blocks(content, depth + 1, losses))
+            kind = string(attrs.get("panelType")) or "info"
+            known = {"panelType"} if kind in _PANELS else set()
+            yield Panel(kind, "", _blocks(content, depth + 1, losses), extra(node, known))
         case "expand" | "nestedExpand":
-            yield Expand(clean(string(attrs.get("title"))), _blocks(content, depth + 1, losses))
+            title = clean(string(attrs.get("title")))
+            yield Expand(title, _blocks(content, depth + 1, losses), extra(node, {"title"}))
         case "table":
             rows = tuple(_row(row, depth + 1, losses) for row in dicts(content))
-            yield from [Table(rows)] if any(rows) else []
+            yield from [Table(rows, extra(node))] if any(rows) else []
         case "mediaSingle" if image := _picture(node):
             yield Paragraph((image,))
-        case "blockCard" | "embedCard" if isinstance(attrs.get("url"), str) and set(attrs) <= {"url", "localId"}:
-            yield Paragraph((Card(attrs["url"]),))
-        case "layoutSection" | "bodiedSyncBlock":
-            losses.add("columns shown one below the other")
-            yield from _blocks(content, depth + 1, losses)
+        case "blockCard" | "embedCard" as kind if isinstance(attrs.get("url"), str):
+            yield Paragraph((Card(attrs["url"], extra=extra(node, {"url"}, type=kind)),))
+        case str(kind) if kind in _SECTIONS:
+            yield Section(_blocks(content, depth + 1, losses), extra(node, type=kind))
         case str(kind) if kind in _PARTS:
             yield from _blocks(content, depth + 1, losses)
         case _:
@@ -153,7 +168,14 @@ def _list(made: BulletList | OrderedList | TaskList) -> Iterator[Block]:
 
 
 def _items(content: Any, depth: int, losses: Losses) -> tuple[Item, ...]:
-    return tuple(Item(_blocks(item.get("content"), depth + 1, losses)) for item in dicts(content))
+    return tuple(_item(item, _blocks(item.get("content"), depth + 1, losses)) for item in dicts(content))
+
+
+def _item(node: Mapping[str, Any], blocks: Blocks) -> Item:
+    """Return a point; that it begins with no text is remembered, because older schemas want one."""
+    if node.get("type") == "decisionItem":
+        return Item(blocks, extra=extra(node, type="decisionItem"))
+    return Item(blocks, extra=extra(node, bare=bool(blocks) and not isinstance(blocks[0], Paragraph | CodeBlock)))
 
 
 def _tasks(content: Any, depth: int, losses: Losses) -> Iterator[Item]:
@@ -163,13 +185,15 @@ def _tasks(content: Any, depth: int, losses: Losses) -> Iterator[Item]:
         if node.get("type") == "taskList":
             inner = _blocks([node], depth + 1, losses)
             held = Item((), done=False) if held is None else held
-            held = Item((*held.blocks, *inner), done=held.done, local_id=held.local_id)
+            held = replace(held, blocks=(*held.blocks, *inner))
             continue
         if held is not None:
             yield held
         attrs = attributes(node)
         blocks = _blocks(node.get("content"), depth + 1, losses)
-        held = Item(blocks, done=attrs.get("state") == "DONE", local_id=string(attrs.get("localId")))
+        kind = "blockTaskItem" if node.get("type") == "blockTaskItem" else ""
+        more = extra(node, {"state", "localId"}, type=kind)
+        held = Item(blocks, attrs.get("state") == "DONE", string(attrs.get("localId")), more)
     if held is not None:
         yield held
 
@@ -181,6 +205,7 @@ def _row(node: Mapping[str, Any], depth: int, losses: Losses) -> tuple[Cell, ...
             header=cell.get("type") == "tableHeader",
             colspan=min(max(number(attributes(cell).get("colspan"), 1), 1), MOST_SPAN),
             rowspan=min(max(number(attributes(cell).get("rowspan"), 1), 1), MOST_SPAN),
+            extra=extra(cell, {"colspan", "rowspan"}),
         )
         for cell in dicts(node.get("content"))
     )
@@ -191,9 +216,16 @@ def _picture(node: Mapping[str, Any]) -> Image | None:
     match list(dicts(node.get("content"))):
         case [{"type": "media", "attrs": {"type": "external", "url": str(url)} as attrs} as media]:
             marks = [*dicts(node.get("marks")), *dicts(media.get("marks"))]
-            return Image(url, clean(string(attrs.get("alt"))), _marks([m for m in marks if m.get("type") == "link"]))
+            links = _marks([mark for mark in marks if mark.get("type") == "link"])
+            shown = Image(url, clean(string(attrs.get("alt"))), links)
+            return replace(shown, extra=_native_picture(node, shown))
         case _:
             return None
+
+
+def _native_picture(node: Mapping[str, Any], image: Image) -> str:
+    """Return a picture's node as an ``extra`` where it says more than the picture that we would write."""
+    return "" if node == picture(image) else packed({"mediaSingle": node})
 
 
 def _inlines(content: Any, losses: Losses) -> Inlines:
@@ -218,18 +250,25 @@ def _inline(node: Mapping[str, Any], losses: Losses) -> Inline | None:
         case "hardBreak":
             return Break()
         case "mention" if isinstance(attrs.get("id"), str):
-            return Mention(attrs["id"], clean(string(attrs.get("text"))).lstrip("@"), account=True, marks=marks)
+            called = clean(string(attrs.get("text")))
+            known = {"id", "text"} if called in {"", f"@{called.lstrip('@')}"} else {"id"}
+            return Mention(
+                attrs["id"], called.lstrip("@"), account=True, marks=marks, extra=extra(_unmarked(node), known)
+            )
         case "emoji" if isinstance(attrs.get("shortName"), str):
-            known = (string(attrs.get("text")), string(attrs.get("id")))
-            return Emoji(attrs["shortName"].strip(":"), *known, marks=marks)
+            shown = (string(attrs.get("text")), string(attrs.get("id")))
+            return Emoji(attrs["shortName"].strip(":"), *shown, marks, extra(_unmarked(node), _EMOJI))
         case "date" if isinstance(attrs.get("timestamp"), str | int):
-            return Date(str(attrs["timestamp"]), marks)
+            return Date(str(attrs["timestamp"]), marks, extra(_unmarked(node), {"timestamp"}))
         case "status" if string(attrs.get("text")):
-            return Status(clean(attrs["text"]), string(attrs.get("color")) or "neutral", marks)
+            colour = string(attrs.get("color")) or "neutral"
+            known = {"text", "color"} if STATUS.fullmatch(colour) else {"text"}
+            return Status(clean(attrs["text"]), colour, marks, extra(_unmarked(node), known))
         case "inlineCard" if isinstance(attrs.get("url"), str):
-            return Card(attrs["url"], marks)
+            return Card(attrs["url"], marks, extra(_unmarked(node), {"url"}))
         case "placeholder":
-            return None
+            carried = _opaque(node, losses)
+            return replace(carried, plain="") if isinstance(carried, Opaque) else None  # a hint for who writes
         case _:
             return _opaque(node, losses)
 
@@ -243,22 +282,30 @@ def _marks(marks: list[Mapping[str, Any]], losses: Losses | None = None) -> Mark
                 found = marked(found, Mark(_MARKS[kind]))
             case "link" if isinstance(attrs.get("href"), str):
                 found = marked(found, Mark(Kind.LINK, attrs["href"]))
+                if attrs.get("title") and losses is not None:
+                    losses.add("title of a link")
             case "subsup":
                 found = marked(found, Mark(Kind.SUP if attrs.get("type") == "sup" else Kind.SUB))
             case "textColor" | "backgroundColor" as name if isinstance(attrs.get("color"), str):
                 kind = Kind.COLOUR if name == "textColor" else Kind.BACKGROUND
                 found = marked(found, Mark(kind, attrs["color"]))
-            case "annotation" if losses is not None:
-                losses.add("inline comments on the text")
+            case str(kind) if losses is not None and kind not in _KNOWN_MARKS and (value := packed(mark)):
+                found = marked(found, Mark(Kind.NATIVE, value))
             case _:
                 continue
     return found
 
 
+def _unmarked(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a node without its marks, which an inline keeps as marks."""
+    return {name: value for name, value in node.items() if name != "marks"}
+
+
 def _opaque(node: Mapping[str, Any], losses: Losses) -> Opaque | Run:
     """Carry a node as it is; one that is no node or nested without end is shown as its words."""
     plain = text_of(node)
-    if not isinstance(node.get("type"), str) or is_deep(node):
+    native = packed(node) if isinstance(node.get("type"), str) else ""
+    if not native:
         losses.add("content that is not in Atlassian's format shown as text")
         return Run(plain)
-    return Opaque("adf", json.dumps(node, ensure_ascii=False, sort_keys=True, default=str), plain)
+    return Opaque("adf", native, plain)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from connector.richtext import fitting, plain, urls
+from connector.richtext.adf_extra import dressed, member, picture
+from connector.richtext.adf_read import STATUS
 from connector.richtext.colour import hexadecimal
 from connector.richtext.spans import clean, image_as_link
 from connector.richtext.tree import (
@@ -42,6 +44,7 @@ from connector.richtext.tree import (
     Quote,
     Rule,
     Run,
+    Section,
     Status,
     Style,
     Table,
@@ -51,20 +54,20 @@ from connector.richtext.tree import (
 
 Json = dict[str, Any]
 
-_ANYWHERE: Final = frozenset({BulletList, OrderedList, Opaque})
+_ANYWHERE: Final = frozenset({BulletList, OrderedList, Section, Opaque})
 _DOC: Final = fitting.ALL
 _ITEM: Final = frozenset({Paragraph, TaskList, CodeBlock}) | _ANYWHERE
 _QUOTE: Final = frozenset({Paragraph, CodeBlock}) | _ANYWHERE
 _PANEL: Final = frozenset({Paragraph, Heading, CodeBlock, TaskList, Rule}) | _ANYWHERE
 _CELL: Final = _PANEL | {Panel, Quote, Expand}
 _EXPAND: Final = _PANEL | {Panel, Quote, Table, Expand}
+_IN_TASK: Final = "not possible in a task"
 _NESTED_EXPAND: Final = _PANEL | {Panel, Quote}
 
 _PANELS: Final = frozenset({"info", "note", "tip", "warning", "error", "success", "custom"})
 _SIMPLE: Final = {
     Kind.STRONG: "strong", Kind.EM: "em", Kind.STRIKE: "strike", Kind.UNDERLINE: "underline", Kind.CODE: "code",
 }  # fmt: skip
-_STATUS: Final = re.compile(r"neutral|purple|blue|red|yellow|green|#[0-9a-fA-F]{6}")
 
 _OWN_ID: Final = re.compile(r'"task-([0-9]{1,6})"')
 """An id of ours in a node that is carried along: it is not given again."""
@@ -104,40 +107,53 @@ class _Writer:
 
     def block(self, block: Block, *, nested: bool) -> Iterator[Json]:
         """Write one block, as several nodes where a paragraph holds pictures."""
+        extra = getattr(block, "extra", "")
         match block:
             case Paragraph(inlines):
-                yield from self.paragraph(inlines)
+                yield from self.paragraph(inlines, extra)
             case Heading(level, inlines):
-                yield {"type": "heading", "attrs": {"level": level}, "content": self.inlines(inlines)}
+                yield dressed({"type": "heading", "attrs": {"level": level}, "content": self.inlines(inlines)}, extra)
             case BulletList(items):
-                yield {"type": "bulletList", "content": [self.item(item) for item in items]}
+                yield dressed({"type": "bulletList", "content": [self.item(item) for item in items]}, extra)
             case OrderedList(items, start):
                 content = [self.item(item) for item in items]
-                yield {"type": "orderedList", "attrs": {"order": start}, "content": content}
+                yield dressed({"type": "orderedList", "attrs": {"order": start}, "content": content}, extra)
             case TaskList(items, local_id):
-                yield self.tasks(items, local_id)
+                yield dressed(self.tasks(items, local_id), extra)
             case CodeBlock(text, language):
                 attrs = _attrs(language=language)
-                yield {"type": "codeBlock", **attrs, "content": [{"type": "text", "text": text}] if text else []}
+                content = [{"type": "text", "text": text}] if text else []
+                yield dressed({"type": "codeBlock", **attrs, "content": content}, extra)
             case Quote(inner):
                 content = self.filled(inner, _QUOTE, "not possible in a quote")
-                yield {"type": "blockquote", "content": content}
+                yield dressed({"type": "blockquote", "content": content}, extra)
             case Rule():
                 yield {"type": "rule"}
             case Table(rows):
-                yield {"type": "table", "content": [self.row(row) for row in rows]}
+                yield dressed({"type": "table", "content": [self.row(row) for row in rows]}, extra)
             case Panel(kind, title, inner):
                 content = self.filled(fitting.titled(title, inner), _PANEL, "not possible in a panel")
-                yield {"type": "panel", "attrs": {"panelType": kind if kind in _PANELS else "info"}, "content": content}
+                attrs = {"panelType": kind if kind in _PANELS else "info"}
+                yield dressed({"type": "panel", "attrs": attrs, "content": content}, extra)
             case Expand(title, inner):
                 allowed = _NESTED_EXPAND if nested else _EXPAND
                 content = self.filled(inner, allowed, "not possible in an expandable section")
-                yield {"type": "nestedExpand" if nested else "expand", "attrs": {"title": title}, "content": content}
+                kind = "nestedExpand" if nested else "expand"
+                yield dressed({"type": kind, "attrs": {"title": title}, "content": content}, extra)
+            case Section(inner):
+                content = self.filled(inner, _DOC, "not possible here")
+                yield dressed({"type": "layoutSection", "content": content}, extra)
             case Opaque(format=known, native=native, plain=text):
                 yield from [json.loads(native)] if known == "adf" else self.paragraph((Run(text),))
 
-    def paragraph(self, inlines: Iterable[Inline]) -> Iterator[Json]:
+    def paragraph(self, inlines: Sequence[Inline], extra: str = "") -> Iterator[Json]:
         """Write a paragraph; pictures on the web stand between paragraphs, as the format wants."""
+        match inlines:
+            case (Card(url, extra=card),) if member(card, "type") and urls.safe(url):
+                yield dressed({"type": "blockCard", "attrs": {"url": url}}, card)
+                return
+            case _:
+                pass
         held: list[Inline] = []
         pictures = False
         for inline in inlines:
@@ -145,19 +161,22 @@ class _Writer:
                 held.append(inline)
                 continue
             if content := self.inlines(_without_outer_breaks(held)):
-                yield {"type": "paragraph", "content": content}
+                yield dressed({"type": "paragraph", "content": content}, extra)
             held, pictures = [], True
-            yield _picture(inline)
+            yield picture(inline)
         content = self.inlines(_without_outer_breaks(held) if pictures else held)
         if content or not pictures:
-            yield {"type": "paragraph", "content": content}
+            yield dressed({"type": "paragraph", "content": content}, extra)
 
     def item(self, item: Item) -> Json:
         """Write a point; editors expect it to begin with text (older schemas require it)."""
+        if member(item.extra, "type"):
+            content = self.inlines(fitting.one_line(item.blocks))
+            return dressed({"type": "decisionItem", "content": content}, item.extra)
         content = self.filled(item.blocks, _ITEM, "not possible in a list")
-        if content[0]["type"] in {"bulletList", "orderedList", "taskList"}:
+        if content[0]["type"] in {"bulletList", "orderedList", "taskList"} and not member(item.extra, "bare"):
             content.insert(0, {"type": "paragraph", "content": []})
-        return {"type": "listItem", "content": content}
+        return dressed({"type": "listItem", "content": content}, item.extra)
 
     def tasks(self, items: tuple[Item, ...], local_id: str) -> Json:
         """Write a task list: tasks hold inlines only, lists of tasks stand behind their task."""
@@ -165,12 +184,19 @@ class _Writer:
         for item in items:
             inner = [block for block in item.blocks if isinstance(block, TaskList)]
             rest = tuple(block for block in item.blocks if not isinstance(block, TaskList))
+            own = {"localId": self.local_id(item.local_id), "state": "DONE" if item.done else "TODO"}
+            if member(item.extra, "type"):
+                task = {
+                    "type": "blockTaskItem",
+                    "attrs": own,
+                    "content": self.filled(rest, _PANEL, _IN_TASK),
+                }
+                made["content"] += [dressed(task, item.extra), *(self.tasks(one.items, one.local_id) for one in inner)]
+                continue
             if any(not isinstance(block, Paragraph) for block in rest):
                 self.losses.add("content of a task shown as lines: a task holds text only")
-            attrs = {"localId": self.local_id(item.local_id), "state": "DONE" if item.done else "TODO"}
-            made["content"].append(
-                {"type": "taskItem", "attrs": attrs, "content": self.inlines(fitting.one_line(rest))}
-            )
+            task = {"type": "taskItem", "attrs": own, "content": self.inlines(fitting.one_line(rest))}
+            made["content"].append(dressed(task, item.extra))
             made["content"] += [self.tasks(one.items, one.local_id) for one in inner]
         return made
 
@@ -180,11 +206,12 @@ class _Writer:
 
     def cell(self, cell: Cell) -> Json:
         """Write a cell; spans of one are not written."""
-        return {
+        made: Json = {
             "type": "tableHeader" if cell.header else "tableCell",
             **_attrs(colspan=_span(cell.colspan), rowspan=_span(cell.rowspan)),
             "content": self.filled(cell.blocks, _CELL, "not possible in a table cell"),
         }
+        return dressed(made, cell.extra)
 
     def inlines(self, inlines: Iterable[Inline]) -> list[Json]:
         """Write inlines, joining runs that differ in nothing; no text is empty."""
@@ -210,17 +237,18 @@ class _Writer:
             case Break():
                 yield {"type": "hardBreak"}
             case Mention(known, name):
-                yield {"type": "mention", "attrs": {"id": known, "text": f"@{name or known}"}}
+                called = {"text": f"@{name or known}"} if name or not inline.account else {}
+                yield self.noted({"type": "mention", "attrs": {"id": known, **called}}, inline)
             case Emoji(short, text, known):
-                yield {"type": "emoji", **_attrs(shortName=f":{short}:", text=text, id=known)}
+                yield self.noted({"type": "emoji", **_attrs(shortName=f":{short}:", text=text, id=known)}, inline)
             case Date(timestamp) if timestamp:
-                yield {"type": "date", "attrs": {"timestamp": timestamp}}
+                yield self.noted({"type": "date", "attrs": {"timestamp": timestamp}}, inline)
             case Status(text, colour) if text:
-                known = colour if _STATUS.fullmatch(colour) else "neutral"
-                yield {"type": "status", "attrs": {"text": text, "color": known}}
+                known = colour if STATUS.fullmatch(colour) else "neutral"
+                yield self.noted({"type": "status", "attrs": {"text": text, "color": known}}, inline)
             case Card(url):
                 if urls.safe(url):
-                    yield {"type": "inlineCard", "attrs": {"url": urls.safe(url)}}
+                    yield self.noted({"type": "inlineCard", "attrs": {"url": urls.safe(url)}}, inline)
                 else:
                     yield from self.inline(Run(url))
             case Image(url):
@@ -229,6 +257,13 @@ class _Writer:
                 yield json.loads(native)
             case Date() | Status() | Opaque():
                 yield from self.inline(Run(plain.words([inline])))
+
+    def noted(self, node: Json, inline: Mention | Emoji | Date | Status | Card) -> Json:
+        """Return an inline node with what Atlassian's format said of it; a card stands in a line here."""
+        made = dressed(node, inline.extra)
+        made["type"] = node["type"]
+        marks = [json.loads(mark.value) for mark in inline.marks if mark.kind is Kind.NATIVE]
+        return {**made, "marks": marks} if marks else made
 
     def named(self, image: Image) -> Run:
         """Return the name of an attached picture, which this format can only show by a media id."""
@@ -243,7 +278,7 @@ class _Writer:
 
     def mark(self, mark: Mark, *, code: bool) -> Iterator[Json]:
         """Write one mark, or none where it cannot be."""
-        if code and mark.kind not in {Kind.CODE, Kind.LINK}:
+        if code and mark.kind not in {Kind.CODE, Kind.LINK, Kind.NATIVE}:
             return
         match mark.kind:
             case Kind.LINK:
@@ -258,6 +293,8 @@ class _Writer:
                     yield {"type": name, "attrs": {"color": known}}
                 else:
                     self.losses.add("colour of text that Atlassian's format does not know")
+            case Kind.NATIVE:
+                yield json.loads(mark.value)
             case Kind.SUB | Kind.SUP:
                 yield {"type": "subsup", "attrs": {"type": mark.kind.value}}
             case _:
@@ -272,13 +309,6 @@ def _attrs(**attrs: str | int) -> Json:
 
 def _span(cells: int) -> int:
     return cells if cells > 1 else 0
-
-
-def _picture(image: Image) -> Json:
-    media: Json = {"type": "media", **_attrs(type="external", url=image.url, alt=clean(image.alt))}
-    node: Json = {"type": "mediaSingle", "attrs": {"layout": "center"}, "content": [media]}
-    href = next((mark.value for mark in image.marks if mark.kind is Kind.LINK), "")
-    return {**node, "marks": [{"type": "link", "attrs": {"href": href}}]} if urls.safe(href) else node
 
 
 def _without_outer_breaks(inlines: list[Inline]) -> list[Inline]:

@@ -18,7 +18,9 @@ _COLOURS: Final = {
 
 
 def hexadecimal(colour: str) -> str:
-    """Return ``#rrggbb``, "" for a colour nobody knows."""
+    """Return ``#rrggbb`` (one that is that already as it stands), "" for a colour nobody knows."""
+    if _HEX.fullmatch(colour):
+        return colour
     colour = colour.strip().lower()
     if _SHORT_HEX.fullmatch(colour):
         return "#" + "".join(letter * 2 for letter in colour[1:])

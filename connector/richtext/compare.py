@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from connector.event import Text
 from connector.richtext.formats import FORMATS, parts
 from connector.richtext.settle import People, settled
-from connector.richtext.tree import Blocks, Document, Item, Mention, Run, Style, TaskList
+from connector.richtext.tree import Blocks, Document, Item, Kind, Mention, Run, Style, TaskList
 from connector.richtext.walk import mapped
 
 T = TypeVar("T")
@@ -33,20 +33,23 @@ def _equal(source: Text, target: Text, people: People | None) -> bool:
     document = FORMATS[known].read(content)
     if known != to or people is not None:
         document = settled(document, known=known, to=to, people=people, pings=False)
-    left, right = normal(to, document.blocks), normal(to, FORMATS[to].read(held).blocks)
+    left, right = (
+        normal(to, blocks, extras=known == to) for blocks in (document.blocks, FORMATS[to].read(held).blocks)
+    )
     return anonymous(left) == anonymous(right) or (known != to and unnamed(left) == unnamed(right))
 
 
-def normal(known: str, blocks: Blocks) -> Blocks:
-    """Return blocks as they come back when they are written in a format and read again."""
+def normal(known: str, blocks: Blocks, *, extras: bool = False) -> Blocks:
+    """Return blocks as they come back when they are written in a format and read again; see `bare`."""
     codec = FORMATS[known]
     document = codec.read(codec.write(Document(blocks), Style()).content)
-    return bare(settled(document, known=known, to=known, people=lambda person: person, pings=False).blocks)
+    document = settled(document, known=known, to=known, people=lambda person: person, pings=False)
+    return bare(document.blocks, extras=extras)
 
 
-def bare(value: T) -> T:
-    """Return nodes without what no reader sees: the ids of tasks."""
-    return mapped(value, _bare)
+def bare(value: T, *, extras: bool = False) -> T:
+    """Return nodes without what no reader sees: ids, and (but with ``extras``) what one format alone says."""
+    return mapped(value, _unmarked if extras else _bare)
 
 
 def unnamed(value: T) -> T:
@@ -59,8 +62,18 @@ def anonymous(value: T) -> T:
     return mapped(value, lambda node: Mention(node.id, marks=node.marks) if isinstance(node, Mention) else node)
 
 
-def _bare(node: Any) -> Any:
+def _unmarked(node: Any) -> Any:
     return replace(node, local_id="") if isinstance(node, Item | TaskList) and node.local_id else node
+
+
+def _bare(node: Any) -> Any:
+    node = _unmarked(node)
+    if getattr(node, "extra", ""):
+        node = replace(node, extra="")
+    marks = getattr(node, "marks", ())
+    if any(mark.kind is Kind.NATIVE for mark in marks):
+        return replace(node, marks=tuple(mark for mark in marks if mark.kind is not Kind.NATIVE))
+    return node
 
 
 def _named(node: Any) -> Any:

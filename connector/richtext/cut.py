@@ -30,6 +30,7 @@ from connector.richtext.tree import (
     Paragraph,
     Quote,
     Run,
+    Section,
     Table,
     TaskList,
 )
@@ -97,19 +98,19 @@ class _Cut:
         match block:
             case Paragraph(inlines):
                 kept = self._inlines(inlines)
-                return Paragraph(kept) if kept else None
+                return replace(block, inlines=kept) if kept else None
             case CodeBlock(text):
                 kept_text = self._lines(text)
                 return replace(block, text=kept_text) if kept_text or not text else None
             case BulletList(items) | OrderedList(items) | TaskList(items):
                 kept_items = self._items(items)
                 return replace(block, items=kept_items) if kept_items else None
-            case Quote(inner) | Panel(blocks=inner) | Expand(blocks=inner):
+            case Quote(inner) | Panel(blocks=inner) | Expand(blocks=inner) | Section(inner):
                 kept_blocks = self.blocks(inner)
                 return replace(block, blocks=kept_blocks) if kept_blocks or not inner else None
             case Table(rows):
                 kept_rows = self._rows(rows)
-                return Table(kept_rows) if kept_rows else None
+                return replace(block, rows=kept_rows) if kept_rows else None
             case Heading() | _:
                 return block if self._take(len(plain.show((block,)))) else None
 

@@ -36,6 +36,7 @@ from connector.richtext.tree import (
     Quote,
     Rule,
     Run,
+    Section,
     Status,
     Table,
     TaskList,
@@ -43,7 +44,21 @@ from connector.richtext.tree import (
 )
 
 ALL: Final[frozenset[type]] = frozenset(
-    {Paragraph, Heading, BulletList, OrderedList, TaskList, CodeBlock, Quote, Rule, Table, Panel, Expand, Opaque}
+    {
+        Paragraph,
+        Heading,
+        BulletList,
+        OrderedList,
+        TaskList,
+        CodeBlock,
+        Quote,
+        Rule,
+        Table,
+        Panel,
+        Expand,
+        Section,
+        Opaque,
+    }
 )
 STRONG: Final = Mark(Kind.STRONG)
 RULE: Final = "———"
@@ -62,6 +77,7 @@ _NAMES: Final[dict[type, str]] = {
     BulletList: "list shown as lines",
     OrderedList: "list shown as lines",
     CodeBlock: "code block shown as text",
+    Section: "columns, or the body of an app, shown one below the other",
 }
 
 
@@ -97,7 +113,7 @@ def fit(blocks: Iterable[Block], allowed: frozenset[type], losses: Losses, where
         match block:
             case Heading(inlines=inlines):
                 yield Paragraph(bold(inlines))
-            case Quote(inner):
+            case Quote(inner) | Section(inner):
                 yield from fit(inner, allowed, losses, where)
             case Panel(title=title, blocks=inner) | Expand(title, inner):
                 yield from fit(titled(title, inner), allowed, losses, where)
@@ -201,7 +217,7 @@ def one_line(blocks: Blocks) -> Inlines:
                     done += [Break()] if number else []
                     sign = f"{start + number}. " if isinstance(block, OrderedList) else plain.BOX[item.done] or "• "
                     done += [Run(sign), *one_line(item.blocks)]
-            case Quote(inner):
+            case Quote(inner) | Section(inner):
                 done += one_line(inner)
             case Panel(title=title, blocks=inner) | Expand(title, inner):
                 done += one_line(titled(title, inner))

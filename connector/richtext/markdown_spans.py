@@ -33,7 +33,7 @@ from connector.richtext.tree import (
     marked,
 )
 
-_MARKS: Final = frozenset(Kind) - {Kind.COLOUR, Kind.BACKGROUND}
+_MARKS: Final = frozenset(Kind) - {Kind.COLOUR, Kind.BACKGROUND, Kind.NATIVE}
 _LOST: Final = dict.fromkeys((Kind.COLOUR, Kind.BACKGROUND), "colour of text: Markdown has none")
 _KEEP: Final[frozenset[type]] = frozenset({Mention, Card, Image})
 _SIGNS: Final = {

@@ -28,6 +28,7 @@ from connector.richtext.tree import (
     Paragraph,
     Quote,
     Rule,
+    Section,
     Style,
     Table,
     TaskList,
@@ -37,7 +38,7 @@ from connector.richtext.tree import (
 _ALERTS: Final = {
     "info": "NOTE", "tip": "TIP", "success": "TIP", "note": "IMPORTANT", "warning": "WARNING", "error": "CAUTION",
 }  # fmt: skip
-_ALL: Final = fitting.ALL - {Opaque}
+_ALL: Final = fitting.ALL - {Section, Opaque}
 _BULLETS: Final = (BulletList, TaskList)
 _MOST_NUMBER: Final = 999_999_999 - 100_000
 """CommonMark's numbers have nine digits; a list must still count on from its start."""
@@ -106,7 +107,7 @@ class _Writer:
                 return "\n\n".join(
                     part for part in (f"<details>\n<summary>{shown}</summary>", content, "</details>") if part
                 )
-            case Opaque():
+            case Section() | Opaque():
                 return ""
 
     def _quiet(self, text: str) -> str:

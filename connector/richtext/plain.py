@@ -38,6 +38,7 @@ from connector.richtext.tree import (
     Quote,
     Rule,
     Run,
+    Section,
     Status,
     Style,
     Table,
@@ -142,6 +143,8 @@ def _block(block: Block, addresses: bool) -> str:
             return "---"
         case Table(rows):
             return "\n".join(" | ".join(cell_words(cell) for cell in row) for row in rows)
+        case Section(blocks):
+            return show(blocks, addresses=addresses)
         case Panel(title=title, blocks=blocks) | Expand(title, blocks):
             return "\n\n".join(part for part in (title, show(blocks, addresses=addresses)) if part)
         case Opaque(plain=plain):

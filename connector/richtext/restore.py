@@ -38,6 +38,7 @@ from connector.richtext.tree import (
     Panel,
     Paragraph,
     Quote,
+    Section,
     Style,
     TaskList,
 )
@@ -70,13 +71,13 @@ def merge_back(native_before: Text, rendered_before: Text, edited: Text, *, peop
     foreign, _ = parts(edited)
     merger = _Merger(known, foreign, people)
     before, after = merger.document(rendered_before), merger.document(edited)
-    if bare(before.blocks) == bare(after.blocks):
+    if merger.bare(before.blocks) == merger.bare(after.blocks):
         return Merged(native_before, ())
     merger.losses.add_all(words for words in after.losses if words not in before.losses)
     old = slices.sliced(known, content)
     shown = [merger.shown(one.blocks) for one in old]
     made: list[Slice | Blocks] = []
-    for step in merger.steps(shown, bare(before.blocks), before.blocks, after.blocks):
+    for step in merger.steps(shown, merger.bare(before.blocks), before.blocks, after.blocks):
         natives = [old[place] for place in step.unit.natives] if step.unit else []
         new = tuple(after.blocks[place] for place in step.after)
         if step.kept:
@@ -100,6 +101,10 @@ class _Merger:
         self._foreign = foreign
         self._people = people
 
+    def bare(self, value: T) -> T:
+        """Return nodes as they are compared: what only one format says counts between two of that format."""
+        return bare(value, extras=self._known == self._foreign)
+
     def document(self, text: Text) -> Document:
         """Read a text of the other side, its people being ours."""
         known, content = parts(text)
@@ -112,7 +117,9 @@ class _Merger:
         quiet = settled(Document(blocks), known=self._known, to=self._foreign, people=None, pings=False)
         codec = FORMATS[self._foreign]
         document = codec.read(codec.write(quiet, Style()).content)
-        return bare(settled(document, known=self._foreign, to=self._known, people=self._people, pings=False).blocks)
+        return self.bare(
+            settled(document, known=self._foreign, to=self._known, people=self._people, pings=False).blocks
+        )
 
     def steps(
         self,
@@ -123,7 +130,7 @@ class _Merger:
     ) -> list[align.Step]:
         """Say what becomes of each native element; ``keys`` of ``before`` are compared with ``shown``."""
         units = align.units(shown, keys)
-        old, new = [bare(one) for one in before], [bare(one) for one in after]
+        old, new = [self.bare(one) for one in before], [self.bare(one) for one in after]
         pairs = align.matched(old, new)
         came = {there: here for here, there in pairs}
         equal = set(came)
@@ -148,7 +155,7 @@ class _Merger:
         """Merge the blocks of one place."""
         done: list[Block] = []
         shown = [self.shown((block,)) for block in natives]
-        for step in self.steps(shown, bare(before), before, after):
+        for step in self.steps(shown, self.bare(before), before, after):
             mine = natives[step.unit.natives.start : step.unit.natives.stop] if step.unit else ()
             new = tuple(after[place] for place in step.after)
             if step.kept:
@@ -165,7 +172,8 @@ class _Merger:
         made: Block | None = None
         if len(before) == 1 == len(after):
             made = self.block(native, before[0], after[0])
-        elif isinstance(native, Quote | Panel | Expand):
+        if made is None and isinstance(native, Quote | Panel | Expand | Section):
+            # Shown as what is in it: its blocks are merged one by one.
             made = replace(native, blocks=tuple(self.blocks(native.blocks, before, after)))
         if made is not None and (self.says(made, after) or not self.says_adopted(after)):
             return (made,)
@@ -173,13 +181,13 @@ class _Merger:
 
     def says(self, made: Block, after: Blocks) -> bool:
         """Tell that a merged block is shown as the edit, whoever is named in it."""
-        return unnamed(self.shown((made,))) == unnamed(bare(after))
+        return unnamed(self.shown((made,))) == unnamed(self.bare(after))
 
     def says_adopted(self, after: Blocks) -> bool:
         """Tell that the edit itself, taken over as it is, would be shown as the edit."""
         codec = FORMATS[self._known]
         native = codec.read(codec.write(Document(after), Style()).content)
-        return unnamed(self.shown(native.blocks)) == unnamed(bare(after))
+        return unnamed(self.shown(native.blocks)) == unnamed(self.bare(after))
 
     def adopted(self, after: Blocks, natives: Sequence[Any]) -> Blocks:
         """Take the edit as it is for the natives that stood there."""

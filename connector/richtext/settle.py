@@ -29,6 +29,7 @@ from connector.richtext.tree import (
     Paragraph,
     Quote,
     Run,
+    Section,
     Table,
     TaskList,
 )
@@ -73,10 +74,10 @@ class _Mapper:
                 return replace(block, inlines=self._inlines(inlines))
             case BulletList(items) | OrderedList(items) | TaskList(items):
                 return replace(block, items=tuple(self._item(item) for item in items))
-            case Quote(inner) | Panel(blocks=inner) | Expand(blocks=inner):
+            case Quote(inner) | Panel(blocks=inner) | Expand(blocks=inner) | Section(inner):
                 return replace(block, blocks=self.blocks(inner))
             case Table(rows):
-                return Table(tuple(tuple(self._cell(cell) for cell in row) for row in rows))
+                return replace(block, rows=tuple(tuple(self._cell(cell) for cell in row) for row in rows))
             case _:
                 return block
 

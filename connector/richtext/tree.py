@@ -2,7 +2,9 @@
 
 Blocks hold blocks or inlines, inlines are flat: a run of text carries its marks, so that no format's
 own nesting of bold and links leaks into the others.  Nodes are frozen and hashable; what a format
-knows and the tree does not is carried as `Opaque` and given back unchanged to its own format.
+knows and the tree does not is carried as `Opaque` and given back unchanged to its own format.  What a
+document of Atlassian says of a node that the tree knows (a column's width, a panel's icon) is its
+``extra``: JSON text that only that format writes, see `connector.richtext.adf_extra`.
 """
 
 from __future__ import annotations
@@ -18,7 +20,10 @@ MAX_DEPTH: Final = 64
 
 
 class Kind(StrEnum):
-    """What a mark does; the order here is the order in which marks are kept and nested."""
+    """What a mark does; the order here is the order in which marks are kept and nested.
+
+    A `NATIVE` mark is one of Atlassian's that the tree has no word for, as JSON; a run may have several.
+    """
 
     LINK = "link"
     COLOUR = "colour"
@@ -30,6 +35,7 @@ class Kind(StrEnum):
     SUB = "sub"
     SUP = "sup"
     CODE = "code"
+    NATIVE = "native"
 
 
 _ORDER: Final = {kind: place for place, kind in enumerate(Kind)}
@@ -48,7 +54,7 @@ Marks = tuple[Mark, ...]
 
 def marked(marks: Marks, *more: Mark) -> Marks:
     """Return ``marks`` with others added, in the one order; an earlier mark of a kind stays."""
-    kept = {mark.kind: mark for mark in (*more, *marks)}
+    kept = {mark.kind if mark.kind is not Kind.NATIVE else mark.value: mark for mark in (*more, *marks)}
     return tuple(sorted(kept.values(), key=lambda mark: _ORDER[mark.kind]))
 
 
@@ -82,6 +88,7 @@ class Mention:
     name: str = ""
     account: bool = False
     marks: Marks = ()
+    extra: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,7 @@ class Emoji:
     text: str = ""
     id: str = ""
     marks: Marks = ()
+    extra: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +111,7 @@ class Date:
 
     timestamp: str
     marks: Marks = ()
+    extra: str = ""
 
     @property
     def iso(self) -> str:
@@ -125,6 +134,7 @@ class Status:
     text: str
     colour: str = "neutral"
     marks: Marks = ()
+    extra: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +143,7 @@ class Card:
 
     url: str
     marks: Marks = ()
+    extra: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +153,7 @@ class Image:
     url: str
     alt: str = ""
     marks: Marks = ()
+    extra: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +180,7 @@ class Paragraph:
     """Lines of inlines."""
 
     inlines: Inlines = ()
+    extra: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +189,7 @@ class Heading:
 
     level: int
     inlines: Inlines = ()
+    extra: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +202,7 @@ class Item:
     blocks: Blocks = ()
     done: bool | None = None
     local_id: str = ""
+    extra: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +210,7 @@ class BulletList:
     """Points in no order."""
 
     items: tuple[Item, ...]
+    extra: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +219,7 @@ class OrderedList:
 
     items: tuple[Item, ...]
     start: int = 1
+    extra: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +228,7 @@ class TaskList:
 
     items: tuple[Item, ...]
     local_id: str = ""
+    extra: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +237,7 @@ class CodeBlock:
 
     text: str
     language: str = ""
+    extra: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +245,7 @@ class Quote:
     """What somebody else said."""
 
     blocks: Blocks = ()
+    extra: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +261,7 @@ class Cell:
     header: bool = False
     colspan: int = 1
     rowspan: int = 1
+    extra: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +269,7 @@ class Table:
     """Rows of cells; rows may differ in length."""
 
     rows: tuple[tuple[Cell, ...], ...]
+    extra: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +279,7 @@ class Panel:
     kind: str
     title: str = ""
     blocks: Blocks = ()
+    extra: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +288,15 @@ class Expand:
 
     title: str = ""
     blocks: Blocks = ()
+    extra: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Blocks that stand together in a way that only ``extra`` tells: columns, the body of an app."""
+
+    blocks: Blocks = ()
+    extra: str = ""
 
 
 Block = (
@@ -279,6 +311,7 @@ Block = (
     | Table
     | Panel
     | Expand
+    | Section
     | Opaque
 )
 Blocks = tuple[Block, ...]

@@ -16,6 +16,7 @@ from connector.richtext.tree import (
     Panel,
     Paragraph,
     Quote,
+    Section,
     Table,
     TaskList,
 )
@@ -25,6 +26,7 @@ T = TypeVar("T")
 INSIDE: Final[Mapping[type, str]] = {
     Paragraph: "inlines", Heading: "inlines", BulletList: "items", OrderedList: "items", TaskList: "items",
     Table: "rows", Item: "blocks", Cell: "blocks", Quote: "blocks", Panel: "blocks", Expand: "blocks",
+    Section: "blocks",
 }  # fmt: skip
 """The member of each node that holds what stands in it; rows of a table are tuples of cells."""
 

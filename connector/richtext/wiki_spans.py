@@ -30,7 +30,7 @@ from connector.richtext.tree import (
 )
 from connector.richtext.wiki_inline import is_link, is_picture, link
 
-_MARKS: Final = frozenset(Kind) - {Kind.BACKGROUND}
+_MARKS: Final = frozenset(Kind) - {Kind.BACKGROUND, Kind.NATIVE}
 _LOST: Final = {Kind.BACKGROUND: "colour behind text: wiki markup has none"}
 _KEEP: Final[frozenset[type]] = frozenset({Mention, Emoji, Card, Image})
 _SIGNS: Final = {

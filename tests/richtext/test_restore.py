@@ -142,6 +142,21 @@ def test_people_dates_and_colours_survive_edits_of_words_beside_them(foreign: st
 
 
 @pytest.mark.parametrize("foreign", STRINGS)
+@pytest.mark.parametrize("word", ["left", "right", "boxed", "we go", "folded"])
+def test_an_edit_within_a_box_changes_the_words_in_it_only(foreign: str, word: str) -> None:
+    rendered = shown(RICH, foreign)
+    done = merge_back(RICH, rendered, replaced(rendered, word, "edited"))
+    assert done.text == replaced(RICH, f'"text": "{word}"', '"text": "edited"')
+
+
+def test_between_two_documents_of_atlassian_the_place_of_a_paragraph_is_an_edit_too() -> None:
+    native = adf(paragraph(words("a")), paragraph(words("b")))
+    centred = {**paragraph(words("b")), "marks": [{"type": "alignment", "attrs": {"align": "center"}}]}
+    edited = adf(paragraph(words("a")), centred)
+    assert merge_back(native, native, edited).text == edited
+
+
+@pytest.mark.parametrize("foreign", STRINGS)
 def test_a_mark_put_on_elsewhere_is_put_on_here(foreign: str) -> None:
     native = adf(paragraph(words("one two three")))
     bold = {"markdown": "**two**", "wiki": "*two*", "mrkdwn": "*two*"}[foreign]

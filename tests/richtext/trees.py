@@ -67,7 +67,9 @@ colours = st.sampled_from(["red", "#ff0000", "#abc", "no colour", "rgb(1,2,3)"])
 @st.composite
 def marks(draw: st.DrawFn) -> Marks:
     made: Marks = ()
-    for kind in draw(st.lists(st.sampled_from(Kind), max_size=3, unique=True)):
+    for kind in draw(
+        st.lists(st.sampled_from([kind for kind in Kind if kind is not Kind.NATIVE]), max_size=3, unique=True)
+    ):
         value = draw(urls) if kind is Kind.LINK else draw(colours) if kind in {Kind.COLOUR, Kind.BACKGROUND} else ""
         if kind is Kind.SUP and any(mark.kind is Kind.SUB for mark in made):
             continue
