@@ -18,6 +18,9 @@ from connector.documents import Document, Path, Place, read, strings, written
 from connector.errors import Problem
 from connector.versions import People
 
+TESTS: Final = (".test.yaml", ".test.yml")
+"""How the name of a file of mapping tests ends."""
+
 MOST_FILES: Final = 3_000
 MOST_PEOPLE_BYTES: Final = 2 * 1024 * 1024
 MOST_PEOPLE: Final = 10_000
@@ -91,7 +94,8 @@ class _Gathering:
         self.tables: dict[str, dict[str, str]] = {}
 
     def run(self) -> Gathered:
-        names = sorted(name for name in self.texts if name.endswith((".yaml", ".yml")))
+        # What tests a mapping stands beside it and is no part of the configuration.
+        names = sorted(name for name in self.texts if name.endswith((".yaml", ".yml")) and not name.endswith(TESTS))
         if len(self.texts) > MOST_FILES:
             self.problem(Place("", 0), "", f"there are more than {MOST_FILES} files")
             return self.found

@@ -34,7 +34,7 @@ def routes(config: Config, systems: Mapping[str, System], event: Event, tools: T
             if connector.name in config.draining:
                 yield Route(connector, "it is being removed and takes nothing new")
                 continue
-            found = _route(face, systems[config.connections[face.source.connection].system], event, tools)
+            found = route_of(face, systems[config.connections[face.source.connection].system], event, tools)
             yield replace(found, connector=connector)
 
 
@@ -54,7 +54,8 @@ def kept_out(config: Config, connector: Connector, system: System, end: End, pla
     return f"team {team!r} may use only these {system.places.word} of connection {connection.name}: {may}; {where}"
 
 
-def _route(connector: Connector, system: System, event: Event, tools: Tools) -> Route:
+def route_of(connector: Connector, system: System, event: Event, tools: Tools) -> Route:
+    """Return a connector's answer to an event of its source."""
     if event.kind is Kind.OTHER:
         return Route(connector, "nothing that a connector can use")
     if reason := system.selects(connector.source.settings, event):

@@ -20,7 +20,9 @@ from connector.system import Places
 from connector.transforms import TRANSFORMS
 
 TEMPLATES = {
-    path.stem: path.read_bytes() for path in (Path(__file__).parent.parent / "connector" / "templates").glob("*.yaml")
+    path.stem: path.read_bytes()
+    for path in (Path(__file__).parent.parent / "connector" / "templates").glob("*.yaml")
+    if not path.name.endswith(".test.yaml")
 }
 
 

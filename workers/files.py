@@ -19,7 +19,7 @@ from typing import Any, Final
 from connector.config import Config
 from connector.documents import MOST_BYTES, Document
 from connector.errors import ConfigError, Problem, Unauthorized
-from connector.gathering import MOST_FILES, MOST_PEOPLE_BYTES
+from connector.gathering import MOST_FILES, MOST_PEOPLE_BYTES, TESTS
 from connector.loading import documents, load, resolved
 from connector.lock import FILE as LOCK_FILE
 from connector.ports import Secret, SecretRef
@@ -41,8 +41,17 @@ _FOREIGN: Final = ("docker-compose", "compose", "mkdocs", "pre-commit-config")
 
 def ready_made() -> dict[str, bytes]:
     """Return the ready-made connectors: name -> YAML."""
+    return {name.removesuffix(".yaml"): text for name, text in _templates().items() if not name.endswith(TESTS)}
+
+
+def ready_made_cases() -> dict[str, bytes]:
+    """Return the mapping tests of ready-made connectors: name of the connector -> YAML."""
+    return {name.removesuffix(TESTS[0]): text for name, text in _templates().items() if name.endswith(TESTS)}
+
+
+def _templates() -> dict[str, bytes]:
     folder = files("connector") / "templates"
-    return {one.name.removesuffix(".yaml"): one.read_bytes() for one in folder.iterdir() if one.name.endswith(".yaml")}
+    return {one.name: one.read_bytes() for one in folder.iterdir() if one.name.endswith(".yaml")}
 
 
 class Folder:
@@ -86,6 +95,17 @@ class Folder:
     def documents(self) -> Mapping[str, Document]:
         """Return each connector as its files say it, with the line of every value; name -> document."""
         return documents(load_folder(self.path, self.only), ready_made(), variables=self._variables)
+
+    def cases(self) -> dict[str, bytes]:
+        """Return the files of mapping tests beside the connectors: name relative to the folder -> content."""
+        found = {}
+        for above, below, names in os.walk(self.path / "connectors"):
+            below[:] = sorted(name for name in below if not name.startswith("."))
+            for name in sorted(names):
+                if name.endswith(TESTS) and not name.startswith("."):
+                    path = Path(above, name)
+                    found[path.relative_to(self.path).as_posix()] = _content(path)
+        return found
 
     def stamp(self) -> object:
         """Return something that differs once a file has changed, come or gone; reads no file.

@@ -13,9 +13,11 @@ import click
 import pytest
 import yaml
 
+from connector.cases import cases
 from connector.loading import load
 from connector.registry import SYSTEMS
 from connector.transforms import TRANSFORMS
+from connector.trial import differences, tried
 from workers.cli import main
 from workers.cli.reference import pages
 from workers.files import ready_made
@@ -33,7 +35,7 @@ def fences(path: Path, language: str) -> Iterator[str]:
 def configurations() -> Iterator[Any]:
     for path in PAGES:
         for number, text in enumerate(fences(path, "yaml")):
-            if not text.startswith("mapping:"):
+            if not text.startswith("mapping:") and "\ncases:" not in text:
                 yield pytest.param(text, id=f"{path.name}-{number}")
 
 
@@ -55,6 +57,26 @@ def test_every_configuration_in_the_docs_loads(text: str) -> None:
         texts = {"connections.yaml": registered(CONNECTIONS), "shown.yaml": text}
     config = load(texts, SYSTEMS, TRANSFORMS, dict(ready_made()))
     assert config.connectors or config.connections
+
+
+def shown_cases() -> Iterator[Any]:
+    for path in PAGES:
+        for number, text in enumerate(fences(path, "yaml")):
+            if "\ncases:" in text:
+                yield pytest.param(text, id=f"{path.name}-{number}")
+
+
+@pytest.mark.parametrize("text", list(shown_cases()))
+def test_every_mapping_test_in_the_docs_passes_for_the_first_template(text: str) -> None:
+    connector = "version: 1\nname: shown\ntemplate: github-to-jira\nfrom: {repositories: [a/b]}\nto: {project: WEB}\n"
+    config = load(
+        {"connections.yaml": registered(CONNECTIONS), "shown.yaml": connector}, SYSTEMS, TRANSFORMS, dict(ready_made())
+    )
+    found, problems = cases({"shown.test.yaml": text}, {"shown": "shown.yaml"})
+    assert problems == []
+    for one in found:
+        got = tried(config, SYSTEMS, tools(), one, lambda _case, _system: ())
+        assert list(differences(one.expected, got)) == [], one.name
 
 
 def recipes() -> Iterator[Any]:

@@ -12,6 +12,7 @@ import click
 import yaml
 
 from connector.errors import ConfigError, Problem
+from connector.gathering import TESTS
 from connector.registry import SYSTEMS
 from workers.cli.output import FAILED, USAGE, console, fail, print_table, say
 
@@ -224,8 +225,10 @@ class _Making:
 # --- examples ------------------------------------------------------------------------------------------------
 def _examples(folder: Path, chosen: tuple[str, ...], templates: Mapping[str, Any]) -> None:
     """Write files to fill in; asks nobody, neither a person nor a system."""
+    from workers.files import ready_made_cases
     from workers.setting_up.given import variables
 
+    tests = ready_made_cases()
     ends = {name: templates[name] for name in chosen}
     wanted = sorted({str(end[side]["connection"]) for end in ends.values() for side in ("from", "to")})
     connections = {name: {"system": name, **SYSTEMS[name].example["connection"]} for name in wanted}
@@ -240,7 +243,14 @@ def _examples(folder: Path, chosen: tuple[str, ...], templates: Mapping[str, Any
             "from": {"connection": end["from"]["connection"], **SYSTEMS[end["from"]["connection"]].example["source"]},
             "to": {"connection": end["to"]["connection"], **SYSTEMS[end["to"]["connection"]].example["target"]},
         }
+        if end.get("direction") == "two-way":
+            document["back"] = {
+                "from": dict(SYSTEMS[end["to"]["connection"]].example["source"]),
+                "to": dict(SYSTEMS[end["from"]["connection"]].example["target"]),
+            }
         files[folder / "connectors" / f"{name}.yaml"] = _yaml(document)
+        if name in tests:
+            files[folder / "connectors" / f"{name}{TESTS[0]}"] = tests[name].decode()
     env = "".join(f"{name}=\n" for name in sorted(set(variables(connections))))
     files[folder / ".env.example"] = "# Copy to .env, chmod 600, fill in.\n" + env
     for path, text in files.items():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from workers.cli.output import USAGE, fail
 
 if TYPE_CHECKING:
-    from connector.config import Connector
+    from connector.config import Config, Connector
     from workers.process import Process
     from workers.wiring import Wiring
 
@@ -39,9 +39,14 @@ def wired(process: Process, *, offline: bool = False) -> Wiring:
 
 def connector_named(process: Process, name: str) -> Connector:
     """Return a connector by its name; ends with a suggestion where there is none."""
-    found = process.source.current.connectors.get(name)
+    return named_in(process.source.current, name)
+
+
+def named_in(config: Config, name: str) -> Connector:
+    """Return a connector of a configuration by its name; ends with a suggestion where there is none."""
+    found = config.connectors.get(name)
     if found is None:
-        known = sorted(process.source.current.connectors)
+        known = sorted(config.connectors)
         near = difflib.get_close_matches(name, known, 1)
         fail(
             f"there is no connector {name!r}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from connector.errors import Unreadable
+from connector.errors import Rejected, Unreadable
 from connector.event import Event
 from connector.registry import SYSTEMS
 from connector.system import Inbound, Received, System, Trust
@@ -69,16 +70,24 @@ def inbounds(payload: Path, headers: tuple[str, ...], system: System) -> list[In
     """Return the requests that a file stands for; ends with a sentence where it holds none."""
     given = headers_of(headers)
     raw = payload.read_bytes() if payload.stat().st_size <= MOST_BYTES else fail(f"{payload} is too large", USAGE)
+    try:
+        return inbounds_of(raw, given, system, str(payload))
+    except Rejected as error:
+        fail(str(error), USAGE)
+
+
+def inbounds_of(raw: bytes, given: Mapping[str, str], system: System, what: str) -> list[Inbound]:
+    """Return the requests that a recorded body, or an array of bodies, stands for; raises `Rejected` for none."""
     if not raw.strip():
-        fail(f"{payload} is empty", USAGE)
+        raise Rejected(f"{what} is empty", cause="payload")
     if given.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         return [Inbound(given, raw)]
     try:
         document = json.loads(raw)
     except RecursionError:
-        fail(f"{payload} is nested too deeply", USAGE)
+        raise Rejected(f"{what} is nested too deeply", cause="payload") from None
     except ValueError as error:
-        fail(f"{payload} is not JSON: {error}", USAGE)
+        raise Rejected(f"{what} is not JSON: {error}", cause="payload") from error
     if isinstance(document, list) and document and all(isinstance(one, dict) for one in document):
         texts = [json.dumps(one).encode() for one in document]
     else:
@@ -86,7 +95,7 @@ def inbounds(payload: Path, headers: tuple[str, ...], system: System) -> list[In
     try:
         bodies = [strict(text) for text in texts]
     except (Malformed, NotJson) as error:
-        fail(f"{payload} would be refused by the receiver: {error}", USAGE)
+        raise Rejected(f"{what} would be refused by the receiver: {error}", cause="payload") from error
     implied = system.implied or (lambda _body: {})
     return [Inbound({**implied(one), **given}, body) for one, body in zip(document, bodies, strict=True)]
 
