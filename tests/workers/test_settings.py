@@ -53,6 +53,7 @@ def test_every_field_is_read_from_its_variable() -> None:
         LOG_FORMAT="Text",
         RECEIVER_HOST="0.0.0.0",
         RECEIVER_PORT="80",
+        PUBLIC_URL="https://connector.acme.example/",
         RECEIVER_PROXIES="10.0.0.0/8, fd00::1",
         FLOWER_ADDRESS="0.0.0.0",
         FLOWER_PORT="5556",
