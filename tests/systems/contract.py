@@ -35,6 +35,7 @@ from connector.errors import (
     Untrusted,
 )
 from connector.event import Entity, Event, Kind
+from connector.examining import Fed, Finding, Gives, Level, Named, Needs
 from connector.link import Marker, effect_key
 from connector.listed import ASKED, KINDS, Listed, Takes
 from connector.ports import Request, Response
@@ -470,6 +471,41 @@ class SystemContract:
         assert now is not None
         for name, value in shaped.fields.items():
             assert now["fields"][name] == value
+
+    def examined(self, here: Bench, wanted: Mapping[str, Any]) -> list[Finding]:
+        target = self.system.target
+        if target is None or target.examine is None:
+            pytest.skip("it examines nothing")
+        fields = tuple(
+            Fed(
+                name,
+                ("mapping", name),
+                Gives.ANYTHING,
+                (Named(("mapping", name, "value"), value),),
+                closed=True,
+                always=True,
+            )
+            for name, value in wanted.items()
+        )
+        before = len(here.sandbox.ledger.effects)
+        found = list(target.examine(here.site, self.target_settings(), Needs(fields, comments=True)))
+        assert [request.path for request in here.transport.sent if request.writes] == []
+        assert len(here.sandbox.ledger.effects) == before
+        return found
+
+    def test_an_examination_of_what_can_be_written_finds_no_problem(self, lived: tuple[Bench, list[Hook]]) -> None:
+        here, _ = lived
+        found = self.examined(here, self.wanted)
+        assert [one for one in found if one.level is Level.PROBLEM] == []
+        assert {one.path[1] for one in found if one.path[:1] == ("mapping",)} == set(self.wanted)
+
+    def test_an_examination_says_where_what_cannot_be_written_stands(self, lived: tuple[Bench, list[Hook]]) -> None:
+        here, _ = lived
+        found = self.examined(here, {**self.wanted, "No Such Field": "x"})
+        (wrong,) = [one for one in found if one.level is Level.PROBLEM]
+        assert wrong.path[:2] == ("mapping", "No Such Field")
+        assert wrong.cause
+        assert wrong.act
 
     def test_shaping_the_same_values_twice_gives_the_same(self, here: Bench) -> None:
         target = self.system.target
