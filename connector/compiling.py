@@ -13,7 +13,7 @@ from typing import Any, Final
 from connector.config import Connector
 from connector.errors import Rejected
 from connector.event import Text
-from connector.examining import Fed, Finding, Gives, Level, Named, Needs
+from connector.examining import Fed, Finding, Gives, Level, Named, Needs, Path
 from connector.mapping import MISSING, Direction, Rule, Step
 from connector.ports import Site
 from connector.system import Target
@@ -60,6 +60,16 @@ def needs_of(connector: Connector) -> Needs:
         relates=connector.relates or references is not None,
         statuses=tuple(Named(("references", "status", word), status) for word, status in statuses.items()),
     )
+
+
+def remembering(needs: Needs, known: Mapping[Path, str]) -> Needs:
+    """Return needs that tell of each value what it stood for when it was last looked at."""
+
+    def recalled(named: tuple[Named, ...]) -> tuple[Named, ...]:
+        return tuple(replace(one, was=known.get(one.path, "")) for one in named)
+
+    fields = tuple(replace(one, named=recalled(one.named)) for one in needs.fields)
+    return replace(needs, fields=fields, statuses=recalled(needs.statuses))
 
 
 def fed_of(connector: Connector, rule: Rule) -> Fed:

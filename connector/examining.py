@@ -32,7 +32,9 @@ class Finding:
 
     ``path`` is the place in its file; ``act`` what to do about it ("" where nothing is to be done).  ``cause``
     is a short stable word that, with the path, names the finding from one examination to the next: it holds no
-    list and no count that may change.
+    list and no count that may change.  ``means`` is what the target calls for good what a value stands for: given
+    at the next examination (`Named.was`) it tells a choice that was renamed from one that is gone.  A finding
+    without a text says only that.
     """
 
     level: Level
@@ -40,6 +42,7 @@ class Finding:
     text: str
     act: str = ""
     cause: str = ""
+    means: str = ""
 
 
 # --- what is needed --------------------------------------------------------------------------------------
@@ -63,10 +66,11 @@ class Gives(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A value that stands in the file itself, and where."""
+    """A value that stands in the file itself, and where; ``was`` is what it stood for when it was last looked at."""
 
     path: Path
     value: Any
+    was: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import orjson
 
-from connector.compiling import by_shape, needs_of
+from connector.compiling import by_shape, needs_of, remembering
 from connector.config import Config, Connector
 from connector.errors import ConnectorError, Forbidden, Rejected
 from connector.examining import Finding, Level, Path
@@ -46,13 +46,16 @@ def written_to(connector: Connector) -> frozenset[str]:
     return frozenset(face.target.connection for face in faces)
 
 
-def examine(desk: Desk, config: Config, connector: Connector) -> list[Finding]:
-    """Examine where a connector writes, both sides of a two-way one; raises where one of them cannot be asked."""
+def examine(desk: Desk, config: Config, connector: Connector, known: Mapping[Path, str] | None = None) -> list[Finding]:
+    """Examine where a connector writes, both sides of a two-way one; raises where one of them cannot be asked.
+
+    ``known`` says what the values in its file stood for when it was last examined (`Examined.means`).
+    """
     faces = (connector, connector.back) if connector.back is not None else (connector,)
-    return [finding for face in faces for finding in _examine(desk, config, face)]
+    return [finding for face in faces for finding in _examine(desk, config, face, known or {})]
 
 
-def _examine(desk: Desk, config: Config, face: Connector) -> Iterator[Finding]:
+def _examine(desk: Desk, config: Config, face: Connector, known: Mapping[Path, str]) -> Iterator[Finding]:
     target = desk.system_of(config, face.target.connection).target
     above: Path = ("back",) if face.turned else ()
     if target is None:
@@ -60,7 +63,7 @@ def _examine(desk: Desk, config: Config, face: Connector) -> Iterator[Finding]:
         yield Finding(Level.PROBLEM, (*above, "to"), text, "name another connection", "no_target")
         return
     site = desk.site(face.target.connection, desk.ticks() + CALLS * desk.call.total_seconds())
-    needs, settings = needs_of(face), face.target.settings
+    needs, settings = remembering(needs_of(face), known), face.target.settings
     with on_behalf_of(face.uid, weight=face.weight, lane="backfill"):
         found = (target.examine or partial(by_shape, target))(site, settings, needs)
     for one in found:
@@ -73,13 +76,14 @@ class Examined:
     """What the last examination found: problems and warnings only.
 
     ``at`` is ms since 1970.  ``failed`` says why a later look could not be had, and ``tried`` (ms) when; what was
-    found before it stands.
+    found before it stands.  ``means`` says what each value stood for that stands in the file.
     """
 
     at: int
     findings: tuple[Finding, ...] = ()
     failed: str = ""
     tried: int = 0
+    means: tuple[tuple[Path, str], ...] = ()
 
     @property
     def problems(self) -> tuple[Finding, ...]:
@@ -92,7 +96,8 @@ class Examined:
             {"level": one.level, "path": one.path, "text": one.text, "act": one.act, "cause": one.cause}
             for one in self.findings
         ]
-        return orjson.dumps({"at": self.at, "findings": rows, "failed": self.failed, "tried": self.tried})
+        kept = {"at": self.at, "findings": rows, "failed": self.failed, "tried": self.tried, "means": self.means}
+        return orjson.dumps(kept)
 
 
 def examined(books: Deliveries) -> Examined | None:
@@ -105,7 +110,8 @@ def examined(books: Deliveries) -> Examined | None:
         Finding(Level(row["level"]), tuple(row["path"]), row["text"], row["act"], row["cause"])
         for row in kept["findings"]
     )
-    return Examined(kept["at"], findings, kept["failed"], kept["tried"])
+    means = tuple((tuple(path), what) for path, what in kept.get("means", ()))
+    return Examined(kept["at"], findings, kept["failed"], kept["tried"], means)
 
 
 # --- from time to time -------------------------------------------------------------------------------------
@@ -131,27 +137,28 @@ def look(desk: Desk, connector: Connector) -> Examined:
     books, now = desk.deliveries(connector), desk.now_ms()
     before = examined(books)
     try:
-        found = _asked(desk, connector)
+        found = _asked(desk, connector, dict(before.means) if before else {})
     except ConnectorError as error:
         kept = before or Examined(0)
-        after = Examined(kept.at, kept.findings, f"{type(error).__name__}: {error}", now)
+        after = replace(kept, failed=f"{type(error).__name__}: {error}", tried=now)
         put_off_examination(books, SOON)
         log.warning("%s could not be examined: %s", connector.name, error)
     else:
-        after = Examined(now, tuple(one for one in found if one.level is not Level.OK))
+        told = tuple(replace(one, means="") for one in found if one.level is not Level.OK)
+        after = Examined(now, told, means=tuple((one.path, one.means) for one in found if one.means))
         _say(connector, before, after)
     remember_examination(books, after.packed())
     return after
 
 
-def _asked(desk: Desk, connector: Connector) -> list[Finding]:
+def _asked(desk: Desk, connector: Connector, known: Mapping[Path, str]) -> list[Finding]:
     config = desk.config()
     for name in sorted(written_to(connector)):
         state = desk.connections.state(name)
         if state.closed_until > desk.now_ms():
             raise ConnectorError(f"{name} is closed: {state.kind}: {state.why}", cause="closed")
     try:
-        return examine(desk, config, connector)
+        return examine(desk, config, connector, known)
     except (Forbidden, Rejected) as error:
         # Not a bad moment but an answer: the project, the repository, the channel is not there for us.
         return [Finding(Level.PROBLEM, ("to",), str(error), "correct to:, or grant what is missing", error.cause)]

@@ -34,6 +34,7 @@ class Target:
         self.finds: list[Finding] = []
         self.refuses: ConnectorError | None = None
         self.lanes: list[str] = []
+        self.needs: list[Needs] = []
         system = office.systems["jira"]
         assert system.target is not None
         office.systems["jira"] = replace(system, target=replace(system.target, examine=self.examine))
@@ -41,6 +42,7 @@ class Target:
     def examine(self, _site: Site, _settings: Any, needs: Needs) -> Sequence[Finding]:
         assert [fed.name for fed in needs.fields] == ["Summary", "Status"]
         self.lanes.append(asker().lane)
+        self.needs.append(needs)
         if self.refuses is not None:
             raise self.refuses
         return [Finding(Level.OK, ("mapping", "Summary"), "exists"), *self.finds]
@@ -63,6 +65,16 @@ def test_what_is_found_is_kept_without_what_is_well(office: Office, target: Targ
     assert examined(office.store) == found
     assert standing(office.desk, connector(office)).examined == found
     assert target.lanes == ["backfill"]
+
+
+def test_what_values_stood_for_is_given_to_the_next_examination(office: Office, target: Target) -> None:
+    path = ("mapping", "Status", "default")
+    one = replace(connector(office), mapping=(MAPPING[0], Rule("Status", path="state", default="Done")))
+    target.finds = [Finding(Level.OK, path, "", means="10002")]
+    assert look(office.desk, one).means == ((path, "10002"),)
+    assert examined(office.store) == Examined(office.clock(), means=((path, "10002"),))
+    look(office.desk, one)
+    assert [[named.was for named in fed.named] for fed in target.needs[-1].fields] == [[], ["10002"]]
 
 
 def test_an_examination_is_due_once_a_day_and_when_the_connector_changes(office: Office) -> None:

@@ -171,7 +171,7 @@ def _target(desk: Desk, config: Config, connector: Connector) -> Iterator[Findin
         # Not about one field: the project, the repository, the connection.
         yield Finding("problem", f"connector {connector.name}", f"to: {error}")
         return
-    yield from (told(connector, one) for one in found)
+    yield from (told(connector, one) for one in found if one.text)
 
 
 def told(connector: Connector, one: Examined) -> Finding:

@@ -61,13 +61,25 @@ def _chosen(field: Field, one: Named) -> Iterator[Finding]:
             text = f"{word!r} names several choices of {field.name}"
             yield Finding(Level.PROBLEM, one.path, text, f"write the id of one: {ids}", "ambiguous")
         elif not found:
-            known = [shown(row) for row in field.allowed or () if not _retired(row)]
-            near = meant(word, known)
-            text = f"{word!r} is no choice of {field.name}; there are {listed(known)}"
-            act = f"did you mean {near!r}? It may have been renamed" if near else "name one of them, or have it added"
-            yield Finding(Level.PROBLEM, one.path, text, act, f"option:{field.id}")
+            known = {str(row.get("id")): shown(row) for row in field.allowed or () if not _retired(row)}
+            yield gone(one, word, known, f"choice of {field.name}", f"option:{field.id}")
         else:
             yield from _spelt(field, one, word, found[0])
+            if not isinstance(one.value, list):
+                yield Finding(Level.OK, one.path, "", means=str(found[0].get("id") or ""))
+
+
+def gone(one: Named, word: str, known: Mapping[str, str], what: str, cause: str) -> Finding:
+    """Say that a value is none of what there is (id -> name), and what it has become as far as that is known."""
+    names = known.values()
+    if one.was in known:
+        text = f"{word!r} was renamed: that {what} is called {known[one.was]!r} now"
+        return Finding(Level.PROBLEM, one.path, text, f"write {known[one.was].strip()!r}", cause, one.was)
+    text = f"{word!r} is no {what}{' any more' if one.was else ''}; there are {listed(names)}"
+    near = meant(word, names)
+    maybe = "" if one.was else " It may have been renamed"
+    act = f"did you mean {near!r}?{maybe}" if near else "name one of them, or have it added"
+    return Finding(Level.PROBLEM, one.path, text, act, cause, one.was)
 
 
 def _spelt(field: Field, one: Named, word: str, found: Mapping[str, Any]) -> Iterator[Finding]:

@@ -182,9 +182,10 @@ def _statuses(site: Site, target: JiraTarget, needs: Needs, fields: frozenset[st
     for fed in wanted:
         found = [one for one in [misfit(fed, Takes.OPTION)] if one is not None]
         if fed.both_ways and fed.closed:
-            found += choices.uncovered(fed, [name for name, _ in flow.statuses.values()])
+            found += choices.uncovered(fed, [one.name for one in flow.statuses.values()])
         found += _moves(flow, fed.named, fields, able=able)
-        yield from found or [Finding(Level.OK, fed.path, "exists")]
+        fine = all(one.level is Level.OK for one in found)
+        yield from [*found, Finding(Level.OK, fed.path, "exists")] if fine else found
     yield from _moves(flow, needs.statuses, fields, able=able)
 
 
@@ -193,6 +194,6 @@ def _moves(flow: moving.Workflow, named: Sequence[Named], fields: frozenset[str]
     for one in named:
         for finding in moving.judge(flow, one, fields, able=able):
             # Two words may lead into one status; its screen is spoken of once.
-            if finding.text not in told:
+            if not finding.text or finding.text not in told:
                 told.add(finding.text)
                 yield finding

@@ -226,20 +226,34 @@ def status_rows(site: Site, project: str) -> list[dict[str, Any]]:
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
-def statuses_of(site: Site, target: JiraTarget) -> Mapping[str, tuple[str, str]]:
-    """Return the statuses that the workflow of the target's issue type has; those of the project where none is told."""
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A status of a workflow."""
 
-    def load() -> dict[str, tuple[str, str]]:
-        rows = [row for row in _statuses(site, target.project) if target.type in (row.get("id"), row.get("name"))]
-        found = [status for row in rows for status in row.get("statuses") or () if isinstance(status, Mapping)]
-        categories = [status.get("statusCategory") or {} for status in found]
+    id: str
+    name: str
+    category: str
+
+
+def statuses_of(site: Site, target: JiraTarget) -> Mapping[str, Status]:
+    """Return the statuses that the workflow of the target's issue type has, by name in lower case.
+
+    Those of the project where none is told of the type.
+    """
+
+    def load() -> dict[str, Status]:
+        rows = _statuses(site, target.project)
+        mine = [row for row in rows if target.type in (row.get("id"), row.get("name"))]
+        found = [status for row in mine or rows for status in row.get("statuses") or () if isinstance(status, Mapping)]
         return {
-            str(status["name"]).casefold(): (str(status["name"]), str(category.get("key", "")))
-            for status, category in zip(found, categories, strict=True)
+            str(one["name"]).casefold(): Status(
+                str(one.get("id", "")), str(one["name"]), str((one.get("statusCategory") or {}).get("key", ""))
+            )
+            for one in found
         }
 
-    known: Mapping[str, tuple[str, str]] = site.memory(f"jira:statuses:{target.project}:{target.type}", LIFE, load)
-    return known or statuses(site, target.project)
+    known: Mapping[str, Status] = site.memory(f"jira:workflow:{target.project}:{target.type}", LIFE, load)
+    return known
 
 
 def _statuses(site: Site, project: str) -> list[dict[str, Any]]:

@@ -15,7 +15,8 @@ from connector.event import Entity
 from connector.examining import Finding, Level, Named, listed, meant, squeezed
 from connector.ports import Site
 from connector.systems.jira.api import search
-from connector.systems.jira.metadata import LIFE, Field, field_of, statuses_of
+from connector.systems.jira.choices import gone
+from connector.systems.jira.metadata import LIFE, Field, Status, field_of, statuses_of
 from connector.systems.jira.readback import shown
 from connector.systems.jira.settings import JiraTarget
 from connector.systems.jira.text import words
@@ -43,15 +44,19 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """What could be seen of a workflow: its statuses (name in lower case -> name, category), and ways from some."""
+    """What could be seen of a workflow: statuses by name in lower case, those an issue was ``seen`` in, and ways."""
 
-    statuses: Mapping[str, tuple[str, str]]
+    statuses: Mapping[str, Status]
     seen: frozenset[str]
     ways: tuple[Way, ...]
 
+    def category(self, status: str) -> str:
+        """Return the category of a status; "" where that is not known."""
+        return self.statuses[status].category if status in self.statuses else ""
+
     def name(self, status: str) -> str:
         """Return a status as Jira spells it."""
-        return self.statuses[status][0] if status in self.statuses else status
+        return self.statuses[status].name if status in self.statuses else status
 
 
 def samples(site: Site, target: JiraTarget) -> Mapping[str, Entity]:
@@ -115,11 +120,8 @@ def judge(flow: Workflow, wanted: Named, fed: frozenset[str], *, able: bool) -> 
         return
     goals = _goals(flow, word)
     if not goals:
-        names = [name for name, _ in flow.statuses.values()]
-        near = meant(word, names)
-        text = f"{word!r} is no status of this type's workflow; there are {listed(names)}"
-        act = f"did you mean {near!r}? It may have been renamed" if near else "name one of them"
-        yield Finding(Level.PROBLEM, wanted.path, text, act, "option:status")
+        known = {one.id: one.name for one in flow.statuses.values()}
+        yield gone(wanted, word, known, "status of this type's workflow", "option:status")
         return
     yield from _spelling(flow, wanted, word)
     if not able:
@@ -135,7 +137,7 @@ def _goals(flow: Workflow, word: str) -> frozenset[str]:
     if folded in flow.statuses or not flow.statuses:
         return frozenset({folded})
     category = CATEGORIES.get(folded, folded)
-    return frozenset(name for name, (_, kind) in flow.statuses.items() if kind == category)
+    return frozenset(name for name, one in flow.statuses.items() if one.category == category)
 
 
 def _spelling(flow: Workflow, wanted: Named, word: str) -> Iterator[Finding]:
@@ -143,6 +145,8 @@ def _spelling(flow: Workflow, wanted: Named, word: str) -> Iterator[Finding]:
     if word.casefold() in flow.statuses and name != word:
         text = f"is spelt {name!r} in Jira; it is found all the same"
         yield Finding(Level.WARNING, wanted.path, text, f"write {name!r}", "spelling")
+    if word.casefold() in flow.statuses:
+        yield Finding(Level.OK, wanted.path, "", means=flow.statuses[word.casefold()].id)
 
 
 def _screens(
@@ -192,12 +196,12 @@ def _reached(flow: Workflow, wanted: Named, goals: frozenset[str], fed: frozense
     for _ in range(STEPS):
         near |= {way.source for way in flow.ways if way.goal in near and not _unfed(way, fed)}
     direct = {way.source for way in flow.ways if way.goal in goals}
-    done = any(flow.statuses.get(goal, ("", ""))[1] == "done" for goal in goals)
+    done = any(flow.category(goal) == "done" for goal in goals)
     stuck = sorted(
         flow.name(name)
         for name in flow.seen - near - direct
         # Done in another sense is left as it is.
-        if not (done and flow.statuses.get(name, ("", ""))[1] == "done")
+        if not (done and flow.category(name) == "done")
     )
     goal = " or ".join(sorted(flow.name(one) for one in goals))
     unseen = set(flow.statuses) - flow.seen

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connector.compiling import needs_of
+from connector.compiling import needs_of, remembering
 from connector.config import Connector
 from connector.errors import Rejected
 from connector.examining import Finding, Level, Needs
@@ -192,6 +192,28 @@ def test_a_renamed_choice_is_told_with_its_new_name(here: Bench) -> None:
     assert "there are Major 2, Minor" in found.text
 
 
+def test_what_was_looked_at_before_is_known_by_its_id_when_it_is_renamed(here: Bench) -> None:
+    one = connector(
+        "{Summary: title, Severity: {from: labels, first: {bad: Major, ok: Minor}},"
+        " Status: {from: state, map: {open: To Do, closed: Closed}}}"
+    )
+    known = {found.path: found.means for found in examine(here, one) if found.means}
+    assert len(known) == 4
+    options(here, ("10501", "Severe"))
+    site = here.sandbox.site
+    site.statuses = {**site.statuses, "6": Status("6", "Archived", "done")}
+    fresh = place(here.site.settings.flavour.name)
+    fresh.sandbox.site.fields, fresh.sandbox.site.statuses = site.fields, site.statuses
+    found = examine(fresh, one, remembering(needs_of(one), known))
+    renamed = told(found, "mapping.Severity.first.bad")
+    assert "was renamed: that choice of Severity is called 'Severe' now" in renamed.text
+    assert renamed.act == "write 'Severe'"
+    assert "is no choice of Severity any more" in told(found, "mapping.Severity.first.ok").text
+    assert "is called 'Archived' now" in told(found, "mapping.Status.map.closed").text
+    # What it stood for is remembered until it is mended.
+    assert renamed.means == "10501"
+
+
 def test_another_case_and_white_space_that_nobody_sees_are_found_and_said(here: Bench) -> None:
     options(here, ("1", "Minor"), ("2", "Major "))
     for word in ("major", "Major"):
@@ -248,7 +270,7 @@ def test_a_resolution_that_nobody_chose_is_a_warning_and_one_that_is_not_offered
     found = status(here, "{open: To Do, closed: {status: Done, resolution: Fixd}}")
     assert "'Fixed'" in told(found, "mapping.Status.map.closed").act
     found = status(here, "{open: To Do, closed: {status: Done, resolution: Fixed}}")
-    assert [one for one in found if one.path[:2] == ("mapping", "Status")] == [
+    assert [one for one in found if one.path[:2] == ("mapping", "Status") and one.text] == [
         Finding(Level.OK, ("mapping", "Status"), "exists")
     ]
 
