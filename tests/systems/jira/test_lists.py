@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from connector.documents import read
 from connector.errors import Rejected
+from connector.grammar_mapping import Rules
 from connector.listed import Listed
+from connector.lock import Entry, Lock, Question, dumped, kept, loaded
 from connector.ports import Request, Response
 from connector.sandbox import Fault
+from connector.suggesting import lines
 from connector.systems.jira import SYSTEM
 from tests.systems.direct import Bench
 from tests.systems.jira.places import Someone, place
@@ -207,3 +213,34 @@ def test_people_after_the_first_page_are_listed_once() -> None:
     here = place(people={**people, "jira-bot-token": "bot"})
     found = rows(here, "users", project="WEB")
     assert len(found) == len({one.id for one in found}) == 233
+
+
+# --- what a real Jira tells -----------------------------------------------------------------------------------
+def test_a_real_createmeta_is_listed_and_each_suggestion_loads(reference_data: Path) -> None:
+    """The answer of a Cloud site in 2020, in the form of old Servers: the seven types of a project."""
+    document = json.loads((reference_data / "rest/jira-pinpoint/issue_createmeta.json").read_text())
+    here = place("data-center")
+
+    def old(request: Request) -> Response:
+        if request.path.endswith("/createmeta"):
+            return Response(200, {}, json.dumps(document).encode())
+        if request.path.endswith(("/field", "/statuses")):
+            return Response(200, {}, b"[]")
+        raise Rejected("null for uri", cause="not_found", status=404)
+
+    seen = 0
+    for project in document["projects"]:
+        for kind in project["issuetypes"]:
+            site = type(here.site)("here", here.site.settings, old, here.clock)
+            found = list(SYSTEM.lists["fields"](site, {"project": project["key"], "type": kind["name"]}))
+            assert {one.id for one in found} == {*kind["fields"]} - {"resolution"} | {"status"}
+            suggested = [line for line in lines(found).values() if line]
+            document_read, problems = read("mapping.yaml", "\n".join(suggested))
+            assert document_read is not None
+            assert not problems
+            assert len(Rules().deserialize(document_read.value)) == len(suggested) > 3
+            question = Question("jira", "fields", (("project", project["key"]), ("type", kind["name"])))
+            lock = Lock({question: Entry(date(2026, 11, 24), kept(question, found))})
+            assert loaded("x", dumped(lock).encode()) == lock
+            seen += 1
+    assert seen > 3
