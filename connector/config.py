@@ -11,6 +11,7 @@ from typing import Any
 
 from connector.event import Kind
 from connector.mapping import Policy, Rule
+from connector.schedule import Cron, Span, Window
 
 
 class Mode(StrEnum):
@@ -37,6 +38,8 @@ class Http:
 class Connection:
     """One configured site or account; ``settings`` is what the system's own schema loaded.
 
+    In ``maintenance`` it is not called: what needs it waits.
+
     ``teams``: who may use it (anybody where it is empty), and which projects, repositories or channels of it: patterns
     (``acme/pay-*``), all where there are none.
     """
@@ -46,6 +49,7 @@ class Connection:
     settings: Any
     http: Http = field(default_factory=Http)
     teams: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    maintenance: tuple[Window | Span, ...] = ()
 
     def lets(self, team: str, place: str) -> bool:
         """Tell whether a team may touch a project, repository or channel here; case does not matter."""
@@ -137,6 +141,7 @@ class Connector:
 
     ``uid`` is stable: the first name it ever had.  ``formerly`` are all names it had (``renamed_from``).
     ``weight`` is its share of a connection's limits, against those of the other connectors that need them.
+    It polls every ``poll_every`` (0: never), or at the moments of ``poll_at``; in ``quiet`` windows its events wait.
 
     A two-way connector has a ``back``: itself as it is seen from the target, with source and target changed over and
     its rules turned round (see `connector.facing`).  ``returns`` are the rules of fields that only flow back, as
@@ -159,6 +164,8 @@ class Connector:
     references: References | None = None
     expire: Mapping[str, timedelta] = field(default_factory=dict)
     poll_every: timedelta = timedelta(minutes=5)
+    poll_at: Cron | None = None
+    quiet: tuple[Window, ...] = ()
     concurrency: int = 4
     weight: int = 1
     attempts: int = 8

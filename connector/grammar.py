@@ -22,15 +22,18 @@ from connector.grammar_fields import (
     EndField,
     Expression,
     Kinds,
+    MaintenanceSchema,
     Pattern,
     Poll,
     Teams,
     Version,
+    WindowSchema,
     Wording,
     Words,
 )
 from connector.grammar_mapping import Rules
 from connector.mapping import NAMES, Policy
+from connector.schedule import Cron
 
 VOCABULARY: Final = NAMES - {"kind", "at", "actor", "entity", "change", "raw", "connector"}
 """Keys that may change: those of `connector.event.Data`."""
@@ -255,7 +258,14 @@ class ConnectorSchema(Declaration):
         least=timedelta(seconds=10),
         most=timedelta(days=1),
         data_key="poll",
-        metadata=_says("How often the source is polled beside its webhooks (default 5m), or `off`."),
+        metadata=_says(
+            "How often the source is polled beside its webhooks (default 5m), `off`, or when: "
+            '{cron: "*/10 8-18 * * mon-fri", zone: Europe/Berlin}.'
+        ),
+    )
+    quiet = OneOrMany(
+        fields.Nested(WindowSchema),
+        metadata=_says("When nothing is delivered: events are taken in, and wait until it is over."),
     )
     concurrency = Count(least=1, most=64, metadata=_says("Entities worked on at once (default 4)."))
     weight = Count(
@@ -284,6 +294,8 @@ class ConnectorSchema(Declaration):
     def _make(self, loaded: dict[str, Any], **_: Any) -> Declared:
         for key in ("version", "description", "start", "direction"):
             loaded.pop(key, None)
+        if isinstance(loaded.get("poll_every"), Cron):
+            loaded["poll_at"] = loaded.pop("poll_every")
         return Declared(
             name=loaded.pop("name"),
             source=loaded.pop("source"),
@@ -304,6 +316,10 @@ class AnyConnectionSchema(Declaration):
             "Who may use it; anybody where it is left out. As a mapping also what of it: "
             "{payments: {repositories: [acme/pay-*]}, web: {}}."
         )
+    )
+    maintenance = OneOrMany(
+        fields.Nested(MaintenanceSchema),
+        metadata=_says("When it is not called: what needs it waits, polls too, and nothing fails."),
     )
 
 

@@ -5,14 +5,25 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import ValidationError, fields, post_load, validate
 
-from connector.declare import Duration, Known, Name, OneOrMany, Table, Word, near
+from connector.declare import Declaration, Duration, Known, Name, OneOrMany, Table, Word, near
 from connector.event import Kind
 from connector.expression import compile_read, heads
 from connector.mapping import NAMES, Rule, Step
+from connector.schedule import (
+    Cron,
+    Span,
+    Window,
+    check_cron,
+    check_zone,
+    clock_of,
+    days_of,
+    is_moment,
+    moment_of,
+)
 from connector.transforms.steps import pattern_of
 from connector.wording import compile_wording
 
@@ -121,11 +132,91 @@ class _StepField(fields.Field[Step]):
         raise ValidationError(message)
 
 
-class Poll(Duration):
-    """A time span, or ``off``."""
+class CronSchema(Declaration):
+    """``poll: {cron: "*/10 8-18 * * mon-fri", zone: Europe/Berlin}``."""
 
-    def _deserialize(self, value: Any, *args: Any, **kw: Any) -> timedelta:
+    makes = Cron
+    text = Word(
+        required=True,
+        data_key="cron",
+        validate=_checked(check_cron),
+        metadata={"description": "Minute, hour, day, month and day of the week, as Debian's cron reads them."},
+    )
+    zone = Word(validate=_checked(check_zone), metadata={"description": "Whose time it is (default UTC)."})
+
+
+class Poll(Duration):
+    """A time span, ``off``, or a cron expression with its zone."""
+
+    def _deserialize(self, value: Any, *args: Any, **kw: Any) -> Any:
+        if isinstance(value, dict):
+            return CronSchema().load(value)
         return timedelta(0) if value == "off" else super()._deserialize(value, *args, **kw)
+
+
+class WindowSchema(Declaration):
+    """``quiet:``: a part of the day that comes back."""
+
+    start = Word(required=True, data_key="from", metadata={"description": "When it begins: 22:00."})
+    end = Word(required=True, data_key="to", metadata={"description": "When it ends: 06:00 (the next day), or 24:00."})
+    zone = Word(validate=_checked(check_zone), metadata={"description": "Whose time it is (default UTC)."})
+    days = OneOrMany(Word(), metadata={"description": "The days on which it begins: mon-fri, sat (default: all)."})
+
+    @post_load
+    def _make(self, loaded: dict[str, Any], **_: Any) -> Window | Span:
+        return _window(loaded)
+
+
+def _window(loaded: Mapping[str, Any]) -> Window:
+    start, end = (_read("from", clock_of, loaded["start"]), _read("to", clock_of, loaded["end"]))
+    if start == end:
+        message = "must differ from `from`; a whole day is 00:00 to 24:00"
+        raise ValidationError(message, "to")
+    if start >= timedelta(hours=24):
+        message = "must be before 24:00"
+        raise ValidationError(message, "from")
+    more = {"days": _read("days", days_of, loaded["days"])} if "days" in loaded else {}
+    return Window(start, end, loaded.get("zone", "UTC"), **more)
+
+
+class MaintenanceSchema(WindowSchema):
+    """``maintenance:``: a part of the day that comes back, or one that comes once."""
+
+    start = Word(
+        required=True, data_key="from", metadata={"description": "When it begins: 22:00, or once: 2027-01-16 22:00."}
+    )
+    end = Word(
+        required=True, data_key="to", metadata={"description": "When it ends: 04:00, or once: 2027-01-17 04:00."}
+    )
+
+    @post_load
+    def _make(self, loaded: dict[str, Any], **_: Any) -> Window | Span:
+        once = [is_moment(loaded[key]) for key in ("start", "end")]
+        if not any(once):
+            return _window(loaded)
+        if not all(once):
+            message = "must be written like `from`: both with a day, or both without"
+            raise ValidationError(message, "to")
+        if "days" in loaded:
+            message = "cannot be given where `from` and `to` name a day"
+            raise ValidationError(message, "days")
+        zone = loaded.get("zone", "UTC")
+        start, end = (_read(key, lambda text: moment_of(text, zone), loaded[at]) for key, at in _ENDS)
+        if end <= start:
+            message = "must be after `from`"
+            raise ValidationError(message, "to")
+        return Span(start, end)
+
+
+_Read = TypeVar("_Read")
+_ENDS: Final = (("from", "start"), ("to", "end"))
+
+
+def _read(key: str, read: Callable[[Any], _Read], text: Any) -> _Read:
+    try:
+        return read(text)
+    except ValueError as error:
+        raise ValidationError(str(error), key) from error
 
 
 class Teams(fields.Field[Mapping[str, Mapping[str, tuple[str, ...]]]]):

@@ -27,6 +27,7 @@ from connector.gathering import Gathered, gathered
 from connector.grammar import AnyConnectionSchema, ConnectorSchema, Declared
 from connector.grammar_fields import Kinds, Steps
 from connector.speaks import Speaks
+from connector.teams import not_for, unknown_places
 from connector.versions import plain, version_of
 
 MOST_CONNECTORS: Final = 2_000
@@ -168,23 +169,19 @@ class _Loading:
                 self.wrong(document, ("system",), message)
             return
         settings = self.checked(system.connection(), document, (), own)
-        teams = self.load_teams(document, (general or {}).get("teams", {}), system)
+        teams: Mapping[str, Mapping[str, tuple[str, ...]]] = (general or {}).get("teams", {})
+        for path, message in unknown_places(teams, system.title, system.places):
+            self.wrong(document, path, message)
         if len(self.problems) == before:
             self.broken.discard(name)
-            self.connections[name] = Connection(name, common["system"], settings, general.get("http", Http()), teams)
-
-    def load_teams(
-        self, document: Document, teams: Mapping[str, Mapping[str, tuple[str, ...]]], system: Speaks
-    ) -> dict[str, tuple[str, ...]]:
-        """Return what each team may use; what a team is kept to must be something that the system has."""
-        for team, kept in teams.items():
-            for word in kept:
-                if system.places is None:
-                    self.wrong(document, ("teams", team, word), f"within {system.title} no team can be kept to a part")
-                elif word != system.places.word:
-                    message = f"unknown key{near(word, [system.places.word])}"
-                    self.wrong(document, ("teams", team, word), message)
-        return {team: tuple(name for names in kept.values() for name in names) for team, kept in teams.items()}
+            self.connections[name] = Connection(
+                name,
+                common["system"],
+                settings,
+                general.get("http", Http()),
+                {team: tuple(one for names in kept.values() for one in names) for team, kept in teams.items()},
+                general.get("maintenance", ()),
+            )
 
     # --- connectors ------------------------------------------------------------------------------
     def load_connector(self, document: Document, connectors: dict[str, tuple[Connector, Document]]) -> None:
@@ -306,28 +303,13 @@ class _Loading:
         """Refuse connections that are not for the connector's team, and what of them is not."""
         owner = value.get("owner")
         team = owner.get("team") if isinstance(owner, dict) else None
-        for key in ("from", "to"):
+        for key, loaded in ends.items():
             end = value.get(key)
             connection = self.connections.get(str(end.get("connection"))) if isinstance(end, dict) else None
-            if connection is None or not connection.teams:
-                continue
-            if isinstance(team, str) and team in connection.teams:
-                self.check_places(document, key, connection, team, ends[key])
-                continue
-            teams = ", ".join(connection.teams)
-            who = f"team {team!r} may not use it" if team else "say owner: {team: ...}"
-            self.wrong(document, (key, "connection"), f"connection {connection.name} is for {teams}; {who}")
-
-    def check_places(self, document: Document, key: str, connection: Connection, team: str, end: End | None) -> None:
-        places, patterns = self.systems[connection.system].places, connection.teams[team]
-        if end is None or places is None or not patterns:
-            return
-        named = places.source(end.settings) if key == "from" else places.target(end.settings)
-        out = [name for name in named if not connection.lets(team, name)]
-        if out or not named:
-            what = f"of {places.word} not {', '.join(out)}" if out else f"only with {places.word} named"
-            message = f"team {team!r} may use connection {connection.name}, but {what}; it may: {', '.join(patterns)}"
-            self.wrong(document, (key,), message)
+            if connection is not None:
+                found = not_for(connection, team, key, loaded, self.systems[connection.system].places)
+                if found is not None:
+                    self.wrong(document, *found)
 
     def check_alert(self, document: Document, value: Mapping[str, Any]) -> None:
         """Refuse an alert for a system that cannot be told things, or that does not say by which connection."""

@@ -130,7 +130,7 @@ def _shape(one: fields.Field[Any]) -> dict[str, Any]:
         case grammar.CommentsField():
             return {"anyOf": [{"type": "boolean"}, _object(grammar.CommentsSchema())]}
         case grammar_fields.Poll():
-            return {"anyOf": [_SPAN, {"const": "off"}]}
+            return {"anyOf": [_SPAN, {"const": "off"}, _object(grammar_fields.CronSchema())]}
         case grammar_fields.Teams():
             names = _shape(OneOrMany(Name()))["anyOf"]
             places = {"type": "object", "additionalProperties": _shape(OneOrMany(fields.String()))}
@@ -228,7 +228,7 @@ def _kind(one: fields.Field[Any]) -> str:
         case grammar.CommentsField():
             return "true, false or mapping"
         case grammar_fields.Poll():
-            return "time span or `off`"
+            return "time span, `off`, or mapping with `cron`"
         case grammar_fields.Teams():
             return "name, a list, or mapping"
         case Duration():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -568,3 +568,62 @@ def test_whatever_is_written_is_loaded_or_refused(said: dict[str, Any]) -> None:
         files.load()
     except ConfigError as error:
         assert all(problem.message and problem.file for problem in error.problems)  # noqa: PT017  either answer is right
+
+
+def test_quiet_hours_and_maintenance_are_read() -> None:
+    connections = CONNECTIONS.replace(
+        "token: env:HERE",
+        "token: env:HERE, maintenance: [{from: 2027-01-16 22:00, to: 2027-01-17 04:00, zone: Europe/Berlin}, "
+        "{from: 01:00, to: 02:00, days: sun}]",
+    )
+    quiet = "quiet: {from: 22:00, to: 06:00, zone: Europe/Berlin, days: [mon-fri]}\n"
+    config = Files(connections=connections, connector=CONNECTOR + quiet).load()
+    (night,) = config.connectors["bugs"].quiet
+    once, weekly = config.connections["here"].maintenance
+    friday = datetime(2027, 1, 15, 21, 30, tzinfo=UTC)
+    assert night.until(friday) == datetime(2027, 1, 16, 5, 0, tzinfo=UTC)
+    assert once.until(friday) is None
+    assert once.until(datetime(2027, 1, 17, 1, 0, tzinfo=UTC)) == datetime(2027, 1, 17, 3, 0, tzinfo=UTC)
+    assert weekly.until(datetime(2027, 1, 17, 1, 30, tzinfo=UTC)) == datetime(2027, 1, 17, 2, 0, tzinfo=UTC)
+
+
+def test_a_poll_may_be_a_cron() -> None:
+    got = loaded('poll: {cron: "*/10 8-18 * * mon-fri", zone: Europe/Berlin}\n')
+    assert got.poll_at is not None
+    assert got.poll_at.following(datetime(2027, 1, 15, 20, tzinfo=UTC)) == datetime(2027, 1, 18, 7, tzinfo=UTC)
+    assert loaded("poll: 1m\n").poll_at is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        ("quiet: {from: 22:00}", "quiet.to: is required"),
+        ("quiet: {from: 22, to: 6}", "quiet.from: must be text"),
+        ("quiet: {from: '22', to: 06:00}", "quiet.from: must be a time of day like 22:00"),
+        ("quiet: {from: 22:00, to: 22:00}", "quiet.to: must differ from `from`"),
+        ("quiet: {from: 24:00, to: 06:00}", "quiet.from: must be before 24:00"),
+        ("quiet: {from: 22:00, to: 06:00, zone: Berlin}", "quiet.zone: there is no time zone 'Berlin'"),
+        ("quiet: {from: 22:00, to: 06:00, days: [weekdays]}", "quiet.days: must be a day (mon) or days (mon-fri)"),
+        ("quiet: [{from: 22:00, to: 06:00, day: mon}]", "quiet[0].day: unknown key; did you mean 'days'?"),
+        ("quiet: {from: 2027-01-16 22:00, to: 06:00}", "quiet.from: must be a time of day like 22:00"),
+        ("poll: {cron: '* * *'}", "poll.cron: must have five fields"),
+        ("poll: {cron: '99 * * * *'}", "poll.cron: is no cron expression: Bad minute"),
+        ("poll: {every: 5m}", "poll.every: unknown key"),
+    ],
+)
+def test_wrong_times_are_refused(lines: str, why: str) -> None:
+    assert why in refused(lines + "\n")
+
+
+@pytest.mark.parametrize(
+    ("window", "why"),
+    [
+        ("{from: 2027-01-16 22:00, to: 04:00}", "maintenance.to: must be written like `from`"),
+        ("{from: 2027-01-16 22:00, to: 2027-01-16 20:00}", "maintenance.to: must be after `from`"),
+        ("{from: 2027-01-16 22:00, to: 2027-01-16 23:00, days: mon}", "maintenance.days: cannot be given"),
+        ("{from: 2027-13-16 22:00, to: 2027-01-16 23:00}", "maintenance.from: "),
+    ],
+)
+def test_wrong_maintenance_is_refused(window: str, why: str) -> None:
+    connections = CONNECTIONS.replace("token: env:HERE", f"token: env:HERE, maintenance: {window}")
+    assert why in "\n".join(problems(Files(connections=connections)))

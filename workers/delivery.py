@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from connector.config import Config, Connector, Mode
+from connector.config import Config, Connector
 from connector.errors import ConnectorError
 from connector.versions import kept, tables
 from workers.desk import Desk
+from workers.resting import rest_of
 from workers.stores import versions
 from workers.stores.connections import State
 from workers.stores.deliveries import Deliveries
@@ -155,7 +156,7 @@ def _drain(desk: Desk, config: Config, connector: Connector, store: Deliveries, 
         for place, work in enumerate(works):
             what, shut = work.settle()
             more = not shut and not desk.stopping() and desk.ticks() < over and desk.config() is config
-            more = more and not desk.crowded(connector)
+            more = more and not desk.crowded(connector) and rest_of(desk, config, connector) is None
             most = group_of(desk, config, connector) if work.box.lane == "backfill" else 1
             answer = store.settle(turn, work.box.subject, what, claim=most if more else 0)
             if answer is None:
@@ -192,8 +193,8 @@ def _together(desk: Desk, config: Config, connector: Connector, works: list[Work
 
 def _may_work(desk: Desk, config: Config, connector: Connector, store: Deliveries, states: Mapping[str, State]) -> bool:
     """Judge by the truth about both connections; copy a closing into the connector."""
-    if connector.mode is Mode.PAUSED:
-        _close(desk, connector, store, desk.now_ms() + 60_000, "paused by its configuration")
+    if (rest := rest_of(desk, config, connector)) is not None:
+        _close(desk, connector, store, rest.closed_until(desk.now_ms()), rest.why)
         return False
     for name, state in states.items():
         if state.failing:

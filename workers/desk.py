@@ -16,6 +16,7 @@ from workers.holding import Holding
 from workers.stores.connections import Connections
 from workers.stores.deliveries import Deliveries
 from workers.stores.records import Bell
+from workers.stores.stops import Stop
 from workers.turns import Turns
 
 
@@ -89,6 +90,8 @@ class Desk:
     """Connections with failures since their last success, as far as this process knows."""
     turns: Turns = field(default_factory=Turns)
     """The turns that run in this process."""
+    stops: Callable[[Connector], Stop | None] = lambda _: None
+    """The switch that a person has thrown to stop a connector; see `workers.stopping`."""
     working: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext()
     """Counts the CPU of a block to a connector (uid); see `workers.metering`."""
     days: dict[str, int] = field(default_factory=dict)

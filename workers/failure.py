@@ -16,6 +16,7 @@ from connector.event import Event
 from workers.desk import Desk
 from workers.holding import gate_of_class
 from workers.outcome import OWN_PACE, WORTH_PARKING, Step, outcome_of, wait_before
+from workers.resting import AT_ONCE_MS, in_maintenance
 from workers.stores.records import Letter, Settlement
 
 log = logging.getLogger("connector.delivery")
@@ -52,6 +53,11 @@ class Failure:
         fields = self._story(error, attempts + 1, bug)
         counted = {**fields, "attempts": str(attempts + 1)}
         shut: tuple[int, str] | None = None
+        if outcome.step is not Step.BURY and (over := in_maintenance(desk, self.config, connection)) is not None:
+            # It was begun before: nothing is counted, nobody's breaker opens.
+            self.book.failed.append((self.letter.id, {**fields, "free": "1"}))
+            until = min(int(over.timestamp() * 1000), desk.now_ms() + AT_ONCE_MS)
+            return until, f"{connection} is in maintenance"
         match outcome.step:
             case Step.WAIT | Step.CLOSE if error.cause == OWN_PACE and self.lane != "live":
                 # Its lane has had its part: live events that come must not wait for that.

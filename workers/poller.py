@@ -17,6 +17,8 @@ from workers.behalf import on_behalf_of
 from workers.desk import Desk
 from workers.inbox import Inbox
 from workers.outcome import DEFAULT_PAUSE, WAITS, Step, outcome_of
+from workers.resting import AT_ONCE_MS, in_maintenance, may_poll
+from workers.stores import moments
 from workers.stores.deliveries import Deliveries
 
 log = logging.getLogger("connector.poller")
@@ -45,7 +47,13 @@ def due(desk: Desk, connector: Connector) -> bool:
     polled = any(desk.system_of(config, face.source.connection).poll is not None for face in _faces(connector))
     if not polled or connector.poll_every <= timedelta(0) or connector.name in config.draining:
         return False
-    return desk.deliveries(connector).claim_poll(int(connector.poll_every.total_seconds() * 1000))
+    if not may_poll(desk, desk.config(), connector):
+        return False
+    books = desk.deliveries(connector)
+    if connector.poll_at is not None:
+        last = int(connector.poll_at.last(desk.now()).timestamp() * 1000)
+        return moments.claim(books, last, now=desk.now_ms(), late=AT_ONCE_MS)
+    return books.claim_poll(int(connector.poll_every.total_seconds() * 1000))
 
 
 def _faces(connector: Connector) -> tuple[Connector, ...]:
@@ -74,6 +82,8 @@ def _poll_face(desk: Desk, inbox: Inbox, connector: Connector) -> Polled:
     state = desk.connections.state(name)
     # What is being removed takes nothing new; its cursor stays, in case it is to stay itself.
     if system.poll is None or state.closed_until > desk.now_ms() or connector.name in config.draining:
+        return Polled()
+    if not may_poll(desk, config, connector):
         return Polled()
     ask = system.poll
 
@@ -122,6 +132,8 @@ def catch_up(desk: Desk, inbox: Inbox, connector: Connector) -> Polled:
     since = datetime.fromisoformat(owed["since"])
     if state.closed_until > desk.now_ms():
         return Polled(problem=f"{name} is closed: {state.kind}: {state.why}")
+    if not may_poll(desk, config, connector):
+        return Polled(problem=f"{name} is not asked now: it is in maintenance, or {connector.name} is stopped")
 
     def page(site: Site, cursor: Mapping[str, Any]) -> Page:
         return ask(site, connector.source.settings, cursor, desk.now() if cursor else since)
@@ -177,6 +189,9 @@ def _read(
 
 def _refused(desk: Desk, connector: Connector, error: ConnectorError) -> None:
     outcome, connection = outcome_of(error), connector.source.connection
+    if in_maintenance(desk, desk.config(), connection) is not None:
+        log.info("poll of %s ended, it is in maintenance: %s", connection, error)
+        return
     if isinstance(error, Unauthorized):
         desk.connections.close(connection, DEFAULT_PAUSE, "paused", str(error))
     elif outcome.step is Step.CLOSE and error.status is not None:
@@ -204,6 +219,8 @@ def backfill(
     system = desk.system_of(desk.config(), connector.source.connection)
     if system.backfill is None:
         return Polled(problem=f"{system.title} offers no way to read the past")
+    if not may_poll(desk, desk.config(), connector):
+        return Polled(problem="its source is in maintenance, or it is stopped; connector status says which")
     events = accepted = 0
     cursor: Mapping[str, Any] = {}
     while True:

@@ -32,6 +32,7 @@ from workers.limits import Limiter
 from workers.metering import Meter
 from workers.quarantine import own_name
 from workers.settings import Settings
+from workers.stopping import Stops
 from workers.stores import usage
 from workers.stores.client import open_store, time_of
 from workers.stores.connections import Connections
@@ -39,6 +40,7 @@ from workers.stores.deliveries import Deliveries, Pace
 from workers.stores.envelopes import Envelopes
 from workers.stores.records import Bell, UnknownFormat
 from workers.stores.scripts import StoreError
+from workers.stores.stops import stops
 from workers.threads import Threads
 from workers.transport import Refused, Transport
 from workers.unchanged import Unchanged
@@ -315,6 +317,7 @@ class Wiring:
                 backoff=self.settings.backoff,
                 crowded=self.threads.crowded,
                 working=self.meter.working,
+                stops=Stops(lambda: stops(self.store), time.monotonic),
             )
         return self._desk
 

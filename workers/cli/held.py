@@ -26,6 +26,8 @@ def resume(connector: str, gate: str) -> None:
     process, _ = parts(need_servers=True)
     one = connector_named(process, connector)
     desk = wired(process).desk()
+    if (stop := desk.stops(one)) is not None:
+        fail(f"{connector} is {stop.words}; 'connector start {stop.option}' goes on")
     if gate:
         _check_gate(desk, one, gate)
     ready = acting.resume(desk, one, Actor(actor()), gate=gate)

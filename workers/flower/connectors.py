@@ -97,6 +97,8 @@ class OneConnector(Face):
             case "pause":
                 await self.ask(acting.pause, self.desk, one, self.by, self.word("why").strip())
                 self.say(f"{name} is paused; events are still taken in, and wait.")
+            case "resume" if (stop := await self.ask(self.desk.stops, one)) is not None:
+                self.say(f"{name} is {stop.words}; connector start {stop.option} goes on.")
             case "resume":
                 ready = await self.ask(acting.resume, self.desk, one, self.by, gate=self.word("gate"))
                 self.say(f"{name} goes on; {ready} held subjects are ready again.")

@@ -48,7 +48,7 @@ def row_of(desk: Desk, action: str, connector: Connector, by: Actor, **more: Any
 def pause(desk: Desk, connector: Connector, by: Actor, why: str) -> None:
     """Stop delivering; events are still taken in, and wait."""
     desk.deliveries(connector).close(desk.now_ms() + LONG_MS, f"paused by {by.name}: {why}")
-    _record(desk, connector, row_of(desk, "pause", connector, by, reason=why))
+    record(desk, connector, row_of(desk, "pause", connector, by, reason=why))
 
 
 def resume(desk: Desk, connector: Connector, by: Actor, *, gate: str = "") -> int:
@@ -90,7 +90,7 @@ def credentials(desk: Desk, connector: Connector, by: Actor) -> list[tuple[str, 
         if desk.connections.state(name).kind == "paused":
             desk.connections.open(name)
         found.append((name, True, f"works as {who.name} ({who.id})"))
-    _record(desk, connector, row_of(desk, "test", connector, by, what=[f"{n}: {t}"[:200] for n, _, t in found]))
+    record(desk, connector, row_of(desk, "test", connector, by, what=[f"{n}: {t}"[:200] for n, _, t in found]))
     return found
 
 
@@ -98,7 +98,7 @@ def examine(desk: Desk, connector: Connector, by: Actor) -> Examined:
     """Hold a connector against its target now, and keep what was found."""
     found = look(desk, connector)
     what = [written(one.path) for one in found.problems]
-    _record(desk, connector, row_of(desk, "examine", connector, by, what=what))
+    record(desk, connector, row_of(desk, "examine", connector, by, what=what))
     return found
 
 
@@ -182,7 +182,7 @@ def bury(desk: Desk, connector: Connector, by: Actor, gate: str, reason: str) ->
 
 def looked(desk: Desk, connector: Connector, by: Actor, action: str, **more: Any) -> None:
     """Write down that somebody looked at what a list does not show, or took it out."""
-    _record(desk, connector, row_of(desk, action, connector, by, **more))
+    record(desk, connector, row_of(desk, action, connector, by, **more))
 
 
 def noted(desk: Desk, by: Actor, action: str, **more: Any) -> None:
@@ -197,7 +197,8 @@ def summary(letters: Sequence[Dead]) -> str:
     return f"{len(letters)} dead {'letter' if len(letters) == 1 else 'letters'}: {named}" if letters else "nothing"
 
 
-def _record(desk: Desk, connector: Connector, row: Mapping[str, Any]) -> None:
+def record(desk: Desk, connector: Connector, row: Mapping[str, Any]) -> None:
+    """Write an operator's action (`row_of`) into the audit: the store's tail and its sink."""
     desk.deliveries(connector).note(_packed(row))
     desk.record(row)
 

@@ -26,7 +26,7 @@ log = logging.getLogger("connector.metrics")
 Family = CounterMetricFamily | GaugeMetricFamily | InfoMetricFamily
 
 STATES: Final = (
-    *("running", "shadow", "paused", "refused", "open", "throttled", "closed"),
+    *("running", "shadow", "stopped", "paused", "maintenance", "quiet", "refused", "open", "throttled", "closed"),
     *("restored", "lost", "rebuild"),
 )
 KINDS: Final = ("limit", "breaker", "paused")

@@ -10,6 +10,7 @@ from connector.config import Config, Connector, Mode
 from workers.desk import Desk
 from workers.examination import Examined, examined
 from workers.operating.usage import Used, used_of
+from workers.resting import Rest, rest_of
 from workers.stores.connections import State
 from workers.stores.deliveries import Deliveries
 
@@ -21,7 +22,8 @@ SAMPLE: Final = 20
 class Standing:
     """How one connector stands.  Times are ms since 1970; 0 where there is none.
 
-    ``state`` is one word: ``running``, ``shadow``, ``paused`` (by a person or its configuration), ``refused``
+    ``state`` is one word: ``running``, ``shadow``, ``stopped`` (by a switch: it, its team or all), ``paused`` (by a
+    person or its configuration), ``maintenance`` (of a connection), ``quiet`` (its hours), ``refused``
     (a credential), ``open`` (the breaker of a connection), ``throttled`` (a limit), ``closed`` (until a
     moment, for another reason); ``restored``, ``lost`` or ``rebuild`` (the store went back in time, is empty, is
     being rebuilt).  ``held`` are the gates that subjects wait behind, whatever the state.
@@ -64,7 +66,8 @@ def standing(desk: Desk, connector: Connector, *, states: Mapping[str, State] | 
     condition = books.condition()
     counts, tally, totals = books.counts(), books.tally(), books.totals()
     ended = counts["delivered"] + counts["skipped"] + counts["dead"]
-    state, why, since, until = _state(connector, condition, mine, desk.now_ms())
+    rest = rest_of(desk, desk.config(), connector)
+    state, why, since, until = _state(connector, condition, mine, desk.now_ms(), rest=rest)
     return Standing(
         connector=connector.name,
         team=connector.owner.team,
@@ -103,17 +106,19 @@ _HALTED: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def _state(
-    connector: Connector, condition: Mapping[str, str], states: Mapping[str, State], now: int
+    connector: Connector, condition: Mapping[str, str], states: Mapping[str, State], now: int, *, rest: Rest | None
 ) -> tuple[str, str, int, int]:
     """Return (state, why, since, until); what a person must mend comes before what passes by itself."""
     if halted := condition.get("halted"):
         return _HALTED[halted][0], _HALTED[halted][1], int(float(condition.get("halted_at") or 0)), 0
+    if rest is not None and rest.state in {"stopped", "paused"}:
+        return rest.state, rest.why, rest.since, rest.until
     words = {"paused": "refused", "breaker": "open", "limit": "throttled"}
-    if connector.mode is Mode.PAUSED:
-        return "paused", "mode: paused in its file", 0, 0
     open_at, why = int(float(condition.get("open_at") or 0)), condition.get("open_why", "")
     if open_at > now and why.startswith("paused by "):
         return "paused", why, 0, 0
+    if rest is not None:
+        return rest.state, rest.why, rest.since, rest.until
     for kind in ("paused", "breaker", "limit"):
         for name, one in states.items():
             if one.kind == kind and (one.closed_until > now or kind == "paused"):

@@ -75,6 +75,7 @@ name                  type    holds                                             
                               examined
 ``examined``          string  what the last examination of its target found (JSON)        30 d
 ``polling``           string  somebody polls                                              the poll's interval
+``moment``            string  the last moment of the poll's cron that was served, in ms    for ever
 ``scanned``           string  when somebody scanned last, in ms                           1 s
 ``cursor``            hash    where a poll resumes (JSON): ``poll``, ``poll_back`` of a     for ever
                               two-way connector's target; ``owed`` from when on
@@ -120,6 +121,13 @@ Per connection (``jc:{@name}:`` + name)
 ``hooking``           string  somebody installs them                                       2 min
 ====================  ======  ==========================================================  ==================
 
+Over all connectors (``jc:{!}:`` + name)
+
+====================  ======  ==========================================================  ==================
+``stops``             hash    ``all``, ``team:<name>``, ``connector:<uid>`` -> JSON: who   until started
+                              has stopped it, why, since ms
+====================  ======  ==========================================================  ==================
+
 Per store (``jc:{=}:`` + name): the published configuration
 
 ====================  ======  ==========================================================  ==================
@@ -156,6 +164,10 @@ def connection_tag(name: str) -> str:
 
 CONFIGURATION_TAG: Final = "jc:{=}:"
 """The prefix of all keys of the published configuration."""
+
+
+STOPS: Final = "jc:{!}:stops"
+"""The switches that stop connectors."""
 
 
 def tag_of(key: str) -> str:
