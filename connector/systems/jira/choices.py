@@ -9,6 +9,7 @@ from connector.errors import Rejected
 from connector.examining import Fed, Finding, Level, Named, listed, meant, misfit, overlong, said, squeezed
 from connector.listed import Takes
 from connector.ports import Site
+from connector.systems.jira import people
 from connector.systems.jira.lists import TAKES
 from connector.systems.jira.metadata import Field
 from connector.systems.jira.readback import shown
@@ -30,6 +31,8 @@ def judge(site: Site, project: str, field: Field, fed: Fed) -> Iterator[Finding]
     for one in fed.named:
         if field.kind in _CHOSEN and field.allowed is not None:
             yield from _chosen(field, one)
+        elif field.kind == "user" and isinstance(one.value, str):
+            continue  # looked up below
         elif (why := _refused(site, project, field, one.value)) is not None:
             yield Finding(Level.PROBLEM, one.path, str(why), _nearest(why, field, one), why.cause)
     if field.kind in {"user", "users"}:
@@ -134,11 +137,17 @@ def _nearest(why: Rejected, field: Field, one: Named) -> str:
 
 
 def _people(site: Site, project: str, field: Field, fed: Fed) -> Iterator[Finding]:
-    for one in fed.people[:PEOPLE_LOOKED_AT]:
-        if one.value and _refused(site, project, field, one.value) is not None:
-            text = f"{one.value!r} is nobody who can be assigned in {project}"
-            act = "correct the table of people, or have the person added to the project"
-            yield Finding(Level.PROBLEM, one.path, text, act, "person")
-    if len(fed.people) > PEOPLE_LOOKED_AT:
-        text = f"only the first {PEOPLE_LOOKED_AT} of {len(fed.people)} persons were looked up"
+    """Look up the persons that a table, or the rule itself, names."""
+    named = [one for one in fed.named if isinstance(one.value, str)]
+    wanted = [one for one in (*named, *fed.people) if one.value]
+    assigned = field.id == "assignee"
+    for one in wanted[:PEOPLE_LOOKED_AT]:
+        who = people.resolve(site, project, one.value)
+        if who is not None and people.known(site, project, who, assigned=assigned):
+            continue
+        where = f"can be assigned in {project}" if assigned else "is there and active"
+        act = "correct the name, or have the person added to the project"
+        yield Finding(Level.PROBLEM, one.path, f"{one.value!r} is nobody who {where}", act, "person")
+    if len(wanted) > PEOPLE_LOOKED_AT:
+        text = f"only the first {PEOPLE_LOOKED_AT} of {len(wanted)} persons were looked up"
         yield Finding(Level.OK, (*fed.path, "people"), text)

@@ -16,6 +16,7 @@ from connector.listed import Takes
 from connector.ports import Site
 from connector.systems.jira import choices, moving
 from connector.systems.jira.api import get_object
+from connector.systems.jira.flavour import CLOUD
 from connector.systems.jira.metadata import Field, all_fields, create_screen, edit_screen
 from connector.systems.jira.settings import JiraTarget
 from connector.systems.jira.vocabulary import member
@@ -85,8 +86,9 @@ def examine(site: Site, target: JiraTarget, needs: Needs) -> Sequence[Finding]:
 # --- permissions -------------------------------------------------------------------------------------------
 def _permissions(site: Site, target: JiraTarget, needs: Needs) -> Iterator[Finding]:
     wanted = dict(_wanted(site, needs))
-    # Data Center has no parameter `permissions`: it tells all of them.
-    answer = get_object(site, "/mypermissions", projectKey=target.project, permissions=",".join(wanted))
+    # Data Center knows no such parameter: it tells all of them.
+    asked = {"permissions": ",".join(wanted)} if site.settings.flavour is CLOUD else {}
+    answer = get_object(site, "/mypermissions", projectKey=target.project, **asked)
     told = member(answer, "permissions")
     for name, what in wanted.items():
         # One that this Jira does not know is not missing.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from connector.ports import Site
-from connector.systems.jira.api import get
+from connector.systems.jira.api import get, get_or_none
 from connector.systems.jira.flavour import CLOUD
 from connector.systems.jira.metadata import LIFE
 
@@ -37,6 +37,24 @@ def resolve(site: Site, project: str, wanted: Any) -> str | None:
         f"jira:user:{project}:{word.casefold()}", LIFE, lambda: _search(site, project, word)
     )
     return found
+
+
+def known(site: Site, project: str, who: str, *, assigned: bool) -> bool:
+    """Tell whether an account (as `resolve` names it) can be assigned in a project, or at least is there and active.
+
+    An id that looks right is not asked for by `resolve`; whom it names may have left.
+    """
+    word = {site.settings.flavour.user: who} if site.settings.flavour is CLOUD else {"username": who}
+
+    def load() -> bool:
+        if not assigned:
+            one = get_or_none(site, "/user", **word)
+            return one is not None and one.get("active") is not False
+        rows = get(site, "/user/assignable/search", project=project, maxResults="20", **word)
+        return any(isinstance(row, Mapping) and row.get(site.settings.flavour.user) == who for row in rows)
+
+    there: bool = site.memory(f"jira:known:{project if assigned else ''}:{who.casefold()}", LIFE, load)
+    return there
 
 
 def _search(site: Site, project: str, word: str) -> str | None:

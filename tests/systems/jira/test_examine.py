@@ -252,6 +252,23 @@ def test_choices_of_lists_cascades_and_people_are_looked_at(here: Bench) -> None
     assert bad(found)[-1] == ("person", "mapping.Assignee.people.ben")
 
 
+def test_people_are_looked_up_even_where_their_ids_look_right(here: Bench) -> None:
+    site = here.sandbox.site
+    cloud = here.site.settings.flavour.name == "cloud"
+    ada, grace = (site.by_login[name].id if cloud else name for name in ("ada", "grace"))
+    gone = "712020:00000000-0000-4000-a000-000000000000" if cloud else "nobody"
+    site.projects["WEB"].unassignable = {site.by_login["grace"].id}
+    one = connector(
+        f"{{Summary: title, Assignee: {{from: assignee, people: {{a: '{ada}', b: '{grace}', c: '{gone}'}}}},"
+        f" Approver: {{from: reporter, people: {{a: '{grace}', b: '{gone}'}}}}}}"
+    )
+    assert bad(examine(here, one)) == [
+        ("person", "mapping.Assignee.people.b"),
+        ("person", "mapping.Assignee.people.c"),
+        ("person", "mapping.Approver.people.b"),
+    ]
+
+
 # --- workflow ------------------------------------------------------------------------------------------------
 def status(here: Bench, table: str, more: str = "") -> list[Finding]:
     return examine(here, connector(f"{{Summary: title, Status: {{from: state, map: {table}}}}}", more))

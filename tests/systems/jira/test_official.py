@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from connector.examining import Fed, Gives, Named, Needs
 from connector.link import Marker, effect_key
 from connector.system import Action, Change
 from connector.systems.jira import SYSTEM, poll
@@ -72,6 +73,15 @@ def worked(flavour: str) -> Bench:
     for number in range(8):
         ada.comments(ada.creates(f"Issue {number}"), "Hello")
     later(here, minutes=3)
+    assert TARGET.examine is not None
+    people = (Named(("mapping", "Assignee", "people", "ada"), "ada@example.com"),)
+    moved = (Named(("mapping", "Status", "map", "closed"), "Done"),)
+    fields = (
+        Fed("Summary", ("mapping", "Summary"), Gives.LINE, always=True),
+        Fed("Assignee", ("mapping", "Assignee"), Gives.PERSON, people=people),
+        Fed("Status", ("mapping", "Status"), Gives.ANYTHING, moved, closed=True),
+    )
+    TARGET.examine(site, WEB, Needs(fields, comments=True, edits=True, deletes=True))
     for _ in range(40):
         page = poll.poll(site, source, cursor, here.clock())
         for event in page.events:

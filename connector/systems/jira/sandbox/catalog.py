@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 from connector.sandbox import Answer
@@ -43,7 +44,7 @@ class Catalog:
             ("GET", r"project/(?P<project>\w+)/statuses", self._project_statuses),
             ("GET", r"user", self._user),
             ("GET", r"user/search", self._users),
-            ("GET", r"user/assignable/search", self._users),
+            ("GET", r"user/assignable/search", self._assignable),
             ("GET", r"issue/createmeta/(?P<project>\w+)/issuetypes", self._create_types),
             ("GET", r"issue/createmeta/(?P<project>\w+)/issuetypes/(?P<type>\d+)", self._create_fields),
             ("GET", r"issue/(?P<issue>[A-Za-z0-9_-]+)/editmeta", self._edit_fields),
@@ -172,6 +173,16 @@ class Catalog:
         if found is None:
             raise Refused(404, "The user named in the request does not exist")
         return Answer.of(200, self.site.account(found))
+
+    def _assignable(self, at: At, match: Any) -> Answer:
+        """Find who may be assigned in a project: by a query as `_users`, or exactly by accountId."""
+        project = self.site.projects.get(at.call.first("project"))
+        barred = project.unassignable if project is not None else set()
+        if exactly := at.call.first("accountId"):
+            rows = [self.site.account(one) for one in self.site.users.values() if one.id == exactly]
+        else:
+            rows = json.loads(self._users(at, match).body)
+        return Answer.of(200, [row for row in rows if not barred & {row.get("accountId"), row.get("key")}])
 
     def _users(self, at: At, _match: Any) -> Answer:
         word = (at.call.first("query") or at.call.first("username")).casefold()

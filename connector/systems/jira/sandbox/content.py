@@ -104,7 +104,7 @@ class Project:
     """A project, its key counter, and what its administrator made of it.
 
     ``required`` fields; ``off_create`` and ``off_edit``: fields taken off a screen; ``denied``: permissions that
-    an account (by id) lacks; ``closed_to`` may only look, ``hidden_from`` not even that.
+    an account (by id) lacks; ``unassignable`` accounts; ``closed_to`` may only look, ``hidden_from`` not even that.
     """
 
     id: str
@@ -115,6 +115,7 @@ class Project:
     off_create: set[str] = field(default_factory=set)
     off_edit: set[str] = field(default_factory=set)
     denied: dict[str, set[str]] = field(default_factory=dict)
+    unassignable: set[str] = field(default_factory=set)
     hidden_from: set[str] = field(default_factory=set)
     closed_to: set[str] = field(default_factory=set)
 
