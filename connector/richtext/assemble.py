@@ -12,6 +12,9 @@ from connector.richtext.guard import GUARD
 from connector.richtext.slices import Slice
 from connector.richtext.tree import Block, Blocks, Document, Losses, Opaque, Style
 
+_MOST_END: Final = 200
+_PARTED: Final = re.compile(r"\n[ \t]*\r?\n\Z")
+"""An empty line at the end, within so many letters."""
 _WORD: Final = re.compile(r"[\w@#!/.-]+")
 _GUARDED: Final = re.compile(rf"[\w@#!/.-]*{GUARD}[\w@#!/.-]*")
 _CLOSING: Final = re.compile(rf"([\w{GUARD}]+:?)(\s{{1,4}})(?=<?https?://|\[)")
@@ -43,7 +46,7 @@ def assembled(known: str, content: Any, made: Sequence[Slice | Blocks], losses: 
         if not source:
             continue
         place = part.place if isinstance(part, Slice) else -2
-        if done and place != last + 1:
+        if done and place != last + 1 and not _PARTED.search(done[-_MOST_END:]):
             done = done.rstrip("\r\n") + line_end * 2
         done += source
         last = place

@@ -10,7 +10,21 @@ from markdown_it.token import Token
 
 from connector.richtext import emoji, html_read
 from connector.richtext.spans import clean
-from connector.richtext.tree import Break, Card, Emoji, Image, Inline, Inlines, Kind, Mark, Marks, Mention, Run, marked
+from connector.richtext.tree import (
+    Break,
+    Card,
+    Emoji,
+    Image,
+    Inline,
+    Inlines,
+    Kind,
+    Losses,
+    Mark,
+    Marks,
+    Mention,
+    Run,
+    marked,
+)
 
 _OPEN: Final = {"strong_open": Kind.STRONG, "em_open": Kind.EM, "s_open": Kind.STRIKE}
 MOST_OPEN: Final = 64
@@ -28,8 +42,9 @@ _WORD: Final = re.compile(
 class Inliner:
     """Collect inlines while marks open and close around them, in Markdown and in HTML."""
 
-    def __init__(self) -> None:
+    def __init__(self, losses: Losses) -> None:
         self.inlines: list[Inline] = []
+        self._losses = losses
         self._open: list[tuple[str, Mark | None]] = []
 
     @property
@@ -77,6 +92,8 @@ class Inliner:
         """Take the children of an inline token."""
         address = ""
         for token in tokens:
+            if token.attrs.get("title"):
+                self._losses.add("title of a link or an image")
             match token.type:
                 case "text" if address:
                     mark = Mark(Kind.LINK, address)

@@ -43,6 +43,7 @@ MOST_DETAILS: Final = 16
 """Foldable sections inside each other; with the parser's own limit they keep within the tree's."""
 
 _ALERT: Final = re.compile(r"\[!(NOTE|TIP|IMPORTANT|WARNING|CAUTION)\]\s*", re.IGNORECASE)
+_UNDERSTOOD: Final = frozenset({"details", "summary", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "p", "hr", "div"})
 _TASK: Final = re.compile(r"\[([ xX])\](?: +|$)")
 
 
@@ -138,9 +139,9 @@ class _Reader:
         """Read one block."""
         match token.type:
             case "paragraph_open":
-                return [Paragraph(_inlines(inner))]
+                return [Paragraph(self.inlines(inner))]
             case "heading_open":
-                return [Heading(int(token.tag[1:]), _inlines(inner))]
+                return [Heading(int(token.tag[1:]), self.inlines(inner))]
             case "bullet_list_open":
                 return [_tasked(BulletList(self.items(inner)))]
             case "ordered_list_open":
@@ -153,7 +154,7 @@ class _Reader:
             case "hr":
                 return [Rule()]
             case "table_open":
-                return [Table(tuple(_rows(inner)))]
+                return [Table(tuple(self.rows(inner)))]
             case _:
                 if token.type == "too_deep":
                     self.losses.add("content nested too deep shown as text")
@@ -171,7 +172,7 @@ class _Reader:
 
     def html(self, content: str, frames: list[_Frame]) -> None:
         """Read a block of HTML into the innermost frame; ``<details>`` opens and closes frames."""
-        inliner = Inliner()
+        inliner = Inliner(self.losses)
         place = ""
 
         def flush() -> None:
@@ -194,6 +195,8 @@ class _Reader:
                 inliner.inlines += [Run(" | ")] if inliner.inlines and not piece.closing else []
             elif piece.name in html_read.BLOCKS:
                 flush()
+                if piece.name not in _UNDERSTOOD:
+                    self.losses.add("HTML element shown as its content")
                 place = "" if piece.closing else piece.name
                 if piece.name == "details":
                     if not piece.closing and self._open < MOST_DETAILS:
@@ -209,18 +212,31 @@ class _Reader:
                 inliner.tag(piece)
         flush()
 
+    def inlines(self, tokens: list[Token]) -> Inlines:
+        """Read the inline tokens of one block."""
+        inliner = Inliner(self.losses)
+        for token in tokens:
+            inliner.tokens(token.children or [])
+        return inliner.take()
+
+    def rows(self, tokens: list[Token]) -> list[tuple[Cell, ...]]:
+        """Read the rows of a table."""
+        rows: list[list[Cell]] = []
+        for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+            if token.attrs.get("style"):
+                self.losses.add("alignment of the columns of a table")
+            if token.type == "tr_open":
+                rows.append([])
+            elif token.type in {"th_open", "td_open"} and following is not None:
+                inlines = self.inlines([following])
+                rows[-1].append(Cell((Paragraph(inlines),) if inlines else (), header=token.type == "th_open"))
+        return [tuple(row) for row in rows]
+
 
 def _title(inlines: Inlines) -> str:
     """Show a title, with emoji as they were written."""
     words = (f":{one.short}:" if isinstance(one, Emoji) else plain.words([one]) for one in inlines)
     return " ".join("".join(words).split())
-
-
-def _inlines(tokens: list[Token]) -> Inlines:
-    inliner = Inliner()
-    for token in tokens:
-        inliner.tokens(token.children or [])
-    return inliner.take()
 
 
 def _lines(inlines: Inlines) -> Inlines:
@@ -229,17 +245,6 @@ def _lines(inlines: Inlines) -> Inlines:
     while done and (isinstance(done[-1], Break) or (isinstance(done[-1], Run) and not done[-1].text.strip())):
         done.pop()
     return tuple(done)
-
-
-def _rows(tokens: list[Token]) -> list[tuple[Cell, ...]]:
-    rows: list[list[Cell]] = []
-    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
-        if token.type == "tr_open":
-            rows.append([])
-        elif token.type in {"th_open", "td_open"} and following is not None:
-            inlines = _inlines([following])
-            rows[-1].append(Cell((Paragraph(inlines),) if inlines else (), header=token.type == "th_open"))
-    return [tuple(row) for row in rows]
 
 
 def _tasked(made: BulletList) -> BulletList | TaskList:
