@@ -136,12 +136,21 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
+class Brake:
+    """How many creations may be made ``within`` a time of the first one, until a person confirms."""
+
+    creations: int = 50
+    within: timedelta = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
 class Connector:
     """A declared link from one connection to another.
 
     ``uid`` is stable: the first name it ever had.  ``formerly`` are all names it had (``renamed_from``).
     ``weight`` is its share of a connection's limits, against those of the other connectors that need them.
     It polls every ``poll_every`` (0: never), or at the moments of ``poll_at``; in ``quiet`` windows its events wait.
+    ``brake`` is None where there is none; a connector that is declared has one unless it says ``off``.
 
     A two-way connector has a ``back``: itself as it is seen from the target, with source and target changed over and
     its rules turned round (see `connector.facing`).  ``returns`` are the rules of fields that only flow back, as
@@ -158,6 +167,7 @@ class Connector:
     mode: Mode = Mode.LIVE
     owner: Owner = field(default_factory=Owner)
     creates: bool = True
+    brake: Brake | None = None
     relates: bool = True
     messages: tuple[Message, ...] = ()
     comments: Comments = field(default_factory=Comments)

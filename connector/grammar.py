@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
-from connector.config import Audience, Comments, Http, Message, Mode, Owner, References, When
+from connector.config import Audience, Brake, Comments, Http, Message, Mode, Owner, References, When
 from connector.declare import Count, Declaration, Duration, Flag, Known, Name, OneOrMany, Table, Word
 from connector.grammar_fields import (
     Addresses,
@@ -100,6 +100,28 @@ class CommentsField(fields.Nested):
         return (
             Comments(copied=value, both=value) if isinstance(value, bool) else super()._deserialize(value, *args, **kw)
         )
+
+
+class BrakeSchema(Declaration):
+    """``brake:``: how many creations a connector may make when it is new, until a person confirms."""
+
+    makes = Brake
+    creations = Count(least=1, most=100_000, metadata=_says("Creations until it waits for a person (default 50)."))
+    within = Duration(
+        least=timedelta(minutes=1),
+        most=timedelta(days=30),
+        metadata=_says("How long after its first creation they are counted (default 1h)."),
+    )
+
+
+class BrakeField(fields.Nested):
+    """A mapping, or ``off``."""
+
+    def __init__(self, **kw: Any) -> None:
+        super().__init__(BrakeSchema, **kw)
+
+    def _deserialize(self, value: Any, *args: Any, **kw: Any) -> Any:
+        return None if value == "off" else super()._deserialize(value, *args, **kw)
 
 
 class ReferencesSchema(Declaration):
@@ -245,6 +267,11 @@ class ConnectorSchema(Declaration):
     when = fields.Nested(WhenSchema, metadata=_says("Which events it wants."))
     mapping = Rules(metadata=_says("Target field: what feeds it."))
     create = Flag(attribute="creates", metadata=_says("Whether it creates what is not linked yet (default true)."))
+    brake = BrakeField(
+        metadata=_says(
+            "How many creations it may make when it is new, until a person confirms by `connector resume`; or `off`."
+        )
+    )
     relate = Flag(attribute="relates", metadata=_says("Whether the target shows a link to the source (default true)."))
     messages = OneOrMany(fields.Nested(MessageSchema), metadata=_says("Messages added to the target."))
     comments = CommentsField(metadata=_says("Whether and how comments are copied (default false)."))
@@ -296,6 +323,7 @@ class ConnectorSchema(Declaration):
             loaded.pop(key, None)
         if isinstance(loaded.get("poll_every"), Cron):
             loaded["poll_at"] = loaded.pop("poll_every")
+        loaded.setdefault("brake", Brake())
         return Declared(
             name=loaded.pop("name"),
             source=loaded.pop("source"),

@@ -129,6 +129,8 @@ def _shape(one: fields.Field[Any]) -> dict[str, Any]:
             return {"type": "object", "minProperties": 1}
         case grammar.CommentsField():
             return {"anyOf": [{"type": "boolean"}, _object(grammar.CommentsSchema())]}
+        case grammar.BrakeField():
+            return {"anyOf": [_object(grammar.BrakeSchema()), {"const": "off"}]}
         case grammar_fields.Poll():
             return {"anyOf": [_SPAN, {"const": "off"}, _object(grammar_fields.CronSchema())]}
         case grammar_fields.Teams():
@@ -227,6 +229,8 @@ def _kind(one: fields.Field[Any]) -> str:
             return "template"
         case grammar.CommentsField():
             return "true, false or mapping"
+        case grammar.BrakeField():
+            return "mapping or `off`"
         case grammar_fields.Poll():
             return "time span, `off`, or mapping with `cron`"
         case grammar_fields.Teams():

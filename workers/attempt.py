@@ -31,6 +31,7 @@ from workers.batch import Batch
 from workers.desk import Desk, Post
 from workers.doubt import Doubt
 from workers.forgotten import found_again, known_base, trusted
+from workers.holding import brake_of
 from workers.knowing import awaited, know, matches, read_again, whole_digest
 from workers.overtaken import notice_twin
 from workers.pairing import bring_together, make_pair, relate
@@ -102,6 +103,7 @@ class Attempt:
             budget=desk.call,
             book=book,
             batch=batch,
+            brake=brake_of(connector),
         )
         self.doubt = Doubt.of(doubt)
         self.moved = False

@@ -7,10 +7,29 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
+from connector.config import Brake, Connector
+from connector.declare import spoken
 from connector.errors import Ambiguous, ConnectorError, Forbidden, Rejected
 
 FORMAT_GATE: Final = "format"
 """What bodies wait behind that a newer version wrote."""
+
+BRAKE_GATE: Final = "brake"
+"""What creations of a new connector wait behind once there are many; ``lua/gates.lua`` knows the name too."""
+
+
+def brake_of(connector: Connector) -> tuple[int, int] | None:
+    """Return a connector's brake as the books take it: creations, and for how many ms they are counted."""
+    return None if connector.brake is None else (connector.brake.creations, _ms(connector.brake.within))
+
+
+def why_braked(connector: Connector) -> str:
+    """Say why a new connector creates nothing more, and what to do."""
+    brake = connector.brake or Brake()
+    return (
+        f"it is new and has created {brake.creations} within {spoken(brake.within)} of the first: "
+        f"look at them, then confirm by: connector resume {connector.name}"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from connector.errors import ConnectorError, RateLimited, Retryable, Stale, Unau
 from connector.ports import Request, Response, Site
 from connector.system import Change, Target, Written
 from workers.desk import Desk
-from workers.writing import Fenced, Pen, is_unknown
+from workers.writing import Braked, Fenced, Pen, is_unknown
 
 GROUP: Final = 20
 """Subjects of the backfill lane that a turn holds at once.  One call for 20 saves 19; more would save little, and make
@@ -46,7 +46,7 @@ class Together:
         try:
             if not pen.announce(change):
                 return False
-        except Fenced:
+        except (Fenced, Braked):
             return False  # it will find out by itself
         pen.together = self
         self.members.append((pen, change))

@@ -21,14 +21,14 @@ from workers.behalf import on_behalf_of
 from workers.calls import Calls
 from workers.desk import Desk
 from workers.failure import Failure
-from workers.holding import FORMAT_GATE, kind_of
+from workers.holding import BRAKE_GATE, FORMAT_GATE, kind_of, why_braked
 from workers.outcome import Step, outcome_of
 from workers.overtaken import look_again
 from workers.shadowing import Seen, count, refusal, seen
 from workers.stores.deliveries import Deliveries
 from workers.stores.records import Box, Letter, Settlement, UnknownFormat
 from workers.stores.scripts import StoreError
-from workers.writing import Fenced, Pen, Unsent
+from workers.writing import Braked, Fenced, Pen, Unsent
 
 log = logging.getLogger("connector.delivery")
 
@@ -101,6 +101,9 @@ class Work:
                 found = self._judged(batch.event, step)
             except UnknownFormat as error:
                 self.book.park(FORMAT_GATE, str(error), canary=self.desk.holding.canary(readable=True))
+                return self.book, None
+            except Braked:
+                self.book.park(BRAKE_GATE, why_braked(self.connector))
                 return self.book, None
             except Fenced:
                 # Somebody else has it; an empty settlement will be refused, and nothing is lost.
@@ -259,6 +262,10 @@ class Work:
                 log.error("%s is held for one cause, %s: %s", self.connector.name, what.gate, why)
                 self.desk.held(self.connector, what.gate, {**about, "message": why})
                 self._record("hold", what.gate, **about)
+            case "shut" if what.gate == BRAKE_GATE:
+                log.error("%s creates nothing more: %s", self.connector.name, what.why)
+                self.desk.held(self.connector, what.gate, {"error": "Brake", "cause": what.gate, "message": what.why})
+                self._record("brake", what.gate)
             case "failed" if what.hold or what.canary:
                 log.warning("%s stays held: %s let one through, and it failed", self.connector.name, what.gate)
             case "shut" | "held" | "failed":

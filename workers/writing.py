@@ -33,6 +33,10 @@ class Fenced(Exception):
     """The subject is no longer this turn's: nothing more may be written on its behalf."""
 
 
+class Braked(Exception):
+    """The connector is new and has created as much as it may until a person confirms."""
+
+
 class Unsent(Exception):
     """A digest that was announced was never sent, and some of its letters are elsewhere: the rest is combined anew."""
 
@@ -68,6 +72,8 @@ class Pen:
     budget: timedelta
     book: Settlement
     batch: Batch | None = None
+    brake: tuple[int, int] | None = None
+    """Creations until a person must confirm, and for how long they are counted, in ms."""
     together: Together | None = None
     """Sends what this and others announced with one call."""
     sent: list[Change] = field(default_factory=list)
@@ -77,7 +83,7 @@ class Pen:
         """Perform a change; returns what it left, and False where nothing had to be done for it.
 
         What is in ``doubt`` (see `Deliveries.intend`) is looked for before it is added, although no send is known.
-        Raises `Fenced`, `Unsent` or a `ConnectorError`.
+        Raises `Fenced`, `Braked`, `Unsent` or a `ConnectorError`.
         """
         self._keep()
         if self.together is not None and (outcome := self.together.outcome(change)) is not None:
@@ -134,10 +140,13 @@ class Pen:
             resend=resend,
             sets=sorted(change.fields) if change.action is Action.UPDATE else (),
             doubt=doubt,
+            brake=self.brake,
             together=(batch.name, [one.id for one in batch.letters]) if (batch := self._digest(change)) else None,
         )
         if intent.answer == "stale":
             raise Fenced
+        if intent.answer == "braked":
+            raise Braked
         return intent
 
     def _digest(self, change: Change) -> Batch | None:

@@ -57,9 +57,9 @@ connections:
 """
 
 CONNECTORS: Final = {
-    "web": "template: github-to-jira\nfrom: {repositories: [acme/web, acme/api]}\nto: {project: WEB}\npoll: 10s\non_dead: block\n",
-    "back": "template: jira-to-github-status\nfrom: {project: WEB}\nto: {repository: acme/web}\npoll: 10s\non_dead: block\n",
-    "news": 'template: jira-to-slack\nfrom: {project: WEB}\nto: {channel: "#general"}\npoll: 10s\non_dead: block\n',
+    "web": "template: github-to-jira\nfrom: {repositories: [acme/web, acme/api]}\nto: {project: WEB}\npoll: 10s\non_dead: block\nbrake: off\n",
+    "back": "template: jira-to-github-status\nfrom: {project: WEB}\nto: {repository: acme/web}\npoll: 10s\non_dead: block\nbrake: off\n",
+    "news": 'template: jira-to-slack\nfrom: {project: WEB}\nto: {channel: "#general"}\npoll: 10s\non_dead: block\nbrake: off\n',
 }
 
 PACE: Final = {

@@ -220,7 +220,9 @@ class Town:
 
     def declare(self, name: str, text: str) -> None:
         """Write a connector's file."""
-        self.write(f"connectors/{name}.yaml", f"version: 1\nname: {name}\n{text}")
+        # More is made here in a minute than a new connector may in its first hour; who tests that says so.
+        brake = "" if "brake:" in text else "brake: off\n"
+        self.write(f"connectors/{name}.yaml", f"version: 1\nname: {name}\n{brake}{text}")
 
     @contextmanager
     def followed(self, *names: str, seconds: float = 30) -> Iterator[None]:

@@ -48,6 +48,7 @@ to: {connection: jira, project: WEB, type: Bug}
 when: null
 references: null
 comments: {audience: public, edits: true, text: "{{ comment.body }}"}
+brake: off
 OPTIONS
 """
 NEWS: Final = """\
@@ -59,6 +60,7 @@ to: {connection: chat, channel: "#alerts"}
 mapping: {Text: title}
 comments: {audience: public, edits: true, text: "{{ comment.body }}"}
 expire: null
+brake: off
 OPTIONS
 """
 BACK: Final = """\
@@ -68,6 +70,7 @@ template: jira-to-github-status
 from: {connection: jira, project: WEB}
 to: {connection: git, repository: acme/web}
 comments: {audience: public, edits: true, text: "{{ comment.body }}"}
+brake: off
 OPTIONS
 """
 TOWNS: Final = {"chain": (BUGS, NEWS), "ring": (BUGS, BACK)}

@@ -60,6 +60,7 @@ name: NAME
 from: {connection: jira, project: PROJECT}
 to: {connection: TARGET, channel: C0BENCH}
 poll: 1h
+brake: off
 mapping:
   Text: {template: "**{{ key }}** {{ title }}"}
 relate: false

@@ -12,6 +12,7 @@ from connector.config import Config, Connector
 from connector.documents import written
 from workers.desk import Desk
 from workers.examination import Examined
+from workers.holding import BRAKE_GATE
 from workers.operating.care import Care, Stage, care_of, told
 from workers.operating.letters import Filter, Group, find, grouped
 from workers.operating.meaning import meaning_of
@@ -124,7 +125,18 @@ def _group(group: Group, care: Mapping[str, Care]) -> Cause:
 
 def _held(connector: Connector, gates: Mapping[str, Mapping[str, object]]) -> Iterable[Cause]:
     for name, gate in gates.items():
-        if gate.get("about") and gate.get("parked"):
+        if name == BRAKE_GATE and gate.get("parked"):
+            yield Cause(
+                key=f"held:{name}:{gate.get('since', '')}",
+                title="A new connector has created much and waits to be confirmed",
+                says=str(gate.get("why", "")),
+                act=f"Look at what it created; if it is right: connector resume {connector.name}",
+                heading="ConnectorHeld",
+                count=int(str(gate["parked"])),
+                since=int(float(str(gate.get("since", 0)))),
+                page=f"/connectors/{connector.name}",
+            )
+        elif gate.get("about") and gate.get("parked"):
             yield Cause(
                 key=f"held:{name}",
                 title="Deliveries are held for one cause",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from workers.holding import FORMAT_GATE
+from workers.holding import BRAKE_GATE, FORMAT_GATE
 
 
 def what_opens(gate: str, shut: Mapping[str, Any], when: Any) -> str:
@@ -14,6 +14,8 @@ def what_opens(gate: str, shut: Mapping[str, Any], when: Any) -> str:
         return "opening: a canary got through, or a person opened it"
     if until := shut.get("until"):
         return f"opens by itself at {when(until)}"
+    if gate == BRAKE_GATE:
+        return "a person looks at what was created, then: connector resume NAME"
     if gate == FORMAT_GATE:
         return f"a newer version wrote it; the next try is at {when(shut['next'])}" if "next" in shut else "upgrade"
     if "next" in shut:

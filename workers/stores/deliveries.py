@@ -133,6 +133,8 @@ class Deliveries(Conflicts, Losses, Mending, Shadows, Views):
         self._nonce = nonce
         self.blocks = blocks
         self.marks = marks if marks is not None else Marks()
+        self._unbraked = False
+        """The brake is known to be over: it need not be told any more."""
 
     # --- the protocol ------------------------------------------------------------------------------
     def head(self) -> tuple[Any, ...]:
@@ -226,6 +228,7 @@ class Deliveries(Conflicts, Losses, Mending, Shadows, Views):
         sets: Sequence[str] = (),
         doubt: str = "",
         together: tuple[str, Sequence[str]] | None = None,
+        brake: tuple[int, int] | None = None,
         life: int = INTENT_DAYS * DAY_MS,
     ) -> Intent:
         """Announce a write.  ``deadline``: ms from now after which its bytes can no longer arrive.
@@ -234,6 +237,7 @@ class Deliveries(Conflicts, Losses, Mending, Shadows, Views):
         with them as their field ``unsure``.  ``doubt`` is that of the letter (its field of this name) where
         the same may have been sent in a time that the store has forgotten.
         ``together``: (text, deliveries): the write tells all of them, which is noted in their field ``batch``.
+        ``brake``: (creations, within ms) of a connector; counted are those whose action is ``create``.
         """
         got = self._run(
             "intent",
@@ -249,20 +253,14 @@ class Deliveries(Conflicts, Losses, Mending, Shadows, Views):
             orjson.dumps(list(sets)).decode() if sets else "",
             doubt,
             together[0] if together else "",
+            f"{brake[0]}:{brake[1]}" if brake and action == "create" and not self._unbraked else "",
             *(together[1] if together else ()),
         )
-        answer = got[0].decode()
-        match answer:
-            case "done":
-                return Intent(answer, remote=got[1].decode(), entity=got[2].decode())
-            case "unknown":
-                at, deadline, looks, since = (int(one) for one in got[1:])
-                return Intent(answer, at=at, deadline=deadline, looks=looks, since=since)
-            case "go":
-                self.marks.saw(self.uid, int(got[1]))
-                return Intent(answer)
-            case _:
-                return Intent(answer)
+        intent = Intent.of(got)
+        if intent.answer == "go":
+            self.marks.saw(self.uid, int(got[1]))
+            self._unbraked = self._unbraked or got[2] == b"over"
+        return intent
 
     def settle(self, turn: str, subject: str, what: Settlement, *, claim: int = 0, letters: int = 50) -> Claim | None:
         """Write down what became of a subject; None when it is no longer this turn's.
@@ -334,6 +332,7 @@ class Deliveries(Conflicts, Losses, Mending, Shadows, Views):
         ``known_for``: ms for which this process has known it; polls read from then on.
         """
         found, _, writes = (int(one) for one in self._run("enter", FORMAT, known_for))
+        self._unbraked = False
         self.marks.saw(self.uid, writes)
         if found > FORMAT:
             message = f"connector {self.uid!r} was written by a newer version (format {found}, this one knows {FORMAT})"

@@ -18,7 +18,8 @@ name                  type    holds                                             
                               ``format``, ``activated`` ms (first seen by anybody: where
                               its polls begin), ``alive`` ms of the last write; ``called``
                               (ms until which nobody else is asked to start a
-                              quarantine); ``halted``, ``doubt_*``: lua/epoch.lua
+                              quarantine); ``halted``, ``doubt_*``: lua/epoch.lua;
+                              ``brake``: lua/intent.lua
 ``counts``            hash    accepted, delivered, skipped, dead, discarded, in_flight;    for ever
                               ``retries``, ``filtered``, ``missed``, ``overtaken``,
                               ``late``, ``died`` besides; ``calls`` (API calls that deliveries
@@ -42,6 +43,7 @@ name                  type    holds                                             
                               digest that has been announced with it; ``suspect`` 1, or
                               the turn that tries it alone; ``crashes`` while alone
 ``b:<delivery>``      string  codec byte + event body                                      until settled; dead: 30 d
+``created``           set     effects of creations while the brake counts them             until it is over
 ``seen:<delivery>``   string  dedupe mark (1, dead, discarded)                             as its source redelivers
 ``dead``              zset    dead letters by time of death                                30 d
 ``deadof:<entity>``   set     dead letters of an entity, for what supersedes them          while dead

@@ -221,7 +221,7 @@ class Intent:
 
     ``answer``: ``go`` (send), ``done`` (sent before: ``remote``, ``entity``), ``unknown`` (sent before,
     outcome not known: ``at`` the latest and ``since`` the earliest time it may have been, ``deadline`` ms,
-    ``looks``), ``stale`` (no longer ours).
+    ``looks``), ``braked`` (a person must confirm first), ``stale`` (no longer ours).
     """
 
     answer: str
@@ -231,6 +231,19 @@ class Intent:
     deadline: int = 0
     looks: int = 0
     since: int = 0
+
+    @classmethod
+    def of(cls, got: Sequence[bytes]) -> Intent:
+        """Read the answer of the script."""
+        answer = got[0].decode()
+        match answer:
+            case "done":
+                return cls(answer, remote=got[1].decode(), entity=got[2].decode())
+            case "unknown":
+                at, deadline, looks, since = (int(one) for one in got[1:])
+                return cls(answer, at=at, deadline=deadline, looks=looks, since=since)
+            case _:
+                return cls(answer)
 
 
 @dataclass(slots=True)

@@ -457,8 +457,9 @@ def test_views_show_what_is_there(store: Deliveries) -> None:
 
 def everything(store: Deliveries, ticker: Ticker) -> None:
     """Make every kind of key exist that a connector can have."""
+    store.enter()
     turn, box = claimed(store, letter(1), letter(2), cursor=("poll", {}))
-    store.intend(turn, box.subject, "e", action="create", delivery="d1", request="", deadline=1)
+    store.intend(turn, box.subject, "e", action="create", delivery="d1", request="", deadline=1, brake=(5, 9999))
     store.intend(turn, box.subject, "u", action="update", delivery="d1", request="", deadline=1, sets=("Summary",))
     link = '{"v":1,"source":"git:issue:1","target":"jira:issue:9"}'
     what = Settlement(

@@ -155,6 +155,7 @@ end
 
 -- Somebody opens a gate: the first go on at once, the others with the next scans.  Returns how many there are.
 local function open_gate(name)
+  if name == 'brake' then unbrake() end
   local parked = redis.call('ZCARD', k('held:' .. name)) + redis.call('SCARD', k('gate:' .. name))
   local gate = gate_of(name)
   if gate then begin_opening(name, gate) end

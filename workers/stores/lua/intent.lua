@@ -2,10 +2,15 @@
 -- ARGV: turn, subject, effect, action, delivery, request hash, deadline ms from now, life ms,
 --   resend ('1' after a look-up found nothing), names of the fields that an update sets (JSON, '' else),
 --   doubt ("from:noticed" ms where it may have been sent in between and forgotten, see epoch.lua; '' else),
---   what to note in the field `batch` of the deliveries that follow: one write tells them all ('' none).
+--   what to note in the field `batch` of the deliveries that follow: one write tells them all ('' none),
+--   brake ("creations:within" ms for a create, '' else).
 -- Until its outcome is settled, an update makes its entity unsure: what the link's base says of those
 -- fields may be true no longer, so nothing may be left out for being the same as the base.
--- Returns {'stale'} | {'go', w} | {'done', remote, entity JSON}
+-- The brake: a connector that is new may make so many creations in a time, counted from the first of them; then
+-- it waits for a person (meta `brake`: 'armed', the moment of the first in ms, 'on'; absent once it is over, and in
+-- books of before there was one).  Here, because between looking and announcing another worker could announce.
+-- Returns {'stale'} | {'braked'} | {'go', w, 'over' where no brake need be told any more}
+--   | {'done', remote, entity JSON}
 --   | {'unknown', sent at the latest, deadline, looked up times, sent at the earliest}.
 prune()
 local turn, subject, fx = ARGV[5], ARGV[6], k('fx:' .. ARGV[7])
@@ -26,6 +31,22 @@ if (was[1] == 'sent' or (from and not was[1])) and ARGV[13] ~= '1' then
   redis.call('HINCRBY', fx, 'looks', 1)
   return {'unknown', at, deadline, tonumber(was[6] or '0'), since}
 end
+local most, within = string.match(ARGV[17] or '', '^(%d+):(%d+)$')
+local brake, over = most and redis.call('HGET', k('meta'), 'brake'), ''
+if brake and brake ~= 'on' and brake ~= 'armed' and now - tonumber(brake) > tonumber(within) then
+  unbrake()
+  brake = false
+end
+if most and not brake then over = 'over' end
+-- What is sent again was counted when it was sent first.
+if brake and ARGV[13] ~= '1' then
+  if brake == 'on' or redis.call('SCARD', k('created')) >= tonumber(most) then
+    redis.call('HSET', k('meta'), 'brake', 'on')
+    return {'braked'}
+  end
+  if brake == 'armed' then redis.call('HSET', k('meta'), 'brake', now) end
+  redis.call('SADD', k('created'), ARGV[7])
+end
 local w = meta('w')
 redis.call('HSET', fx, 'state', 'sent', 'action', ARGV[8], 'delivery', ARGV[9], 'request', ARGV[10], 'turn', turn,
   'at', now, 'deadline', now + tonumber(ARGV[11]))
@@ -37,9 +58,9 @@ if about then
   redis.call('HSET', fx, 'about', about)
   redis.call('HSET', k('unsure'), about, ARGV[14])
 end
-for i = 17, #ARGV do
+for i = 18, #ARGV do
   if redis.call('EXISTS', k('d:' .. ARGV[i])) == 1 then redis.call('HSET', k('d:' .. ARGV[i]), 'batch', ARGV[16]) end
 end
 redis.call('PEXPIRE', fx, tonumber(ARGV[12]))
 redis.call('ZADD', k('slots'), now + SLOT, turn)
-return {'go', w}
+return {'go', w, over}

@@ -325,6 +325,12 @@ local function take(turn, most, letters)
   return got
 end
 
+-- The brake of a new connector is over: its time has passed, or a person has looked and let it go on.
+local function unbrake()
+  redis.call('HDEL', k('meta'), 'brake')
+  redis.call('DEL', k('created'))
+end
+
 local function audit(row)
   redis.call('XADD', k('audit'), 'MAXLEN', '~', '20000', '*', 'row', row, 'w', meta('w', 0), 'at', now)
 end

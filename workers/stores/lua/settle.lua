@@ -33,8 +33,10 @@ for _, row in ipairs(what.told or {}) do
   if redis.call('EXISTS', k('fx:' .. row[1])) == 1 then redis.call('HSET', k('fx:' .. row[1]), 'told', row[2]) end
 end
 for _, effect in ipairs(what.forget or {}) do
-  local about = redis.call('HGET', k('fx:' .. effect), 'about')
-  if about then redis.call('HDEL', k('unsure'), about) end
+  local fx = redis.call('HMGET', k('fx:' .. effect), 'about', 'action')
+  if fx[1] then redis.call('HDEL', k('unsure'), fx[1]) end
+  -- A creation that was refused is none: the brake does not count it.
+  if fx[2] == 'create' then redis.call('SREM', k('created'), effect) end
   redis.call('DEL', k('fx:' .. effect))
 end
 for _, row in ipairs(what.unlinks or {}) do
@@ -109,6 +111,8 @@ end
 local gate = how == 'park' and wish.gate or ''
 local opened = judge(subject, delivered, #(what.settle or {}) > 0, gate)
 local verdict = opened and 'opened' or ''
+-- Opened by a person while this was on its way behind it.
+if how == 'park' and gate == 'brake' and not redis.call('HGET', k('meta'), 'brake') then how, gate = 'go', '' end
 if how == 'due' then
   redis.call('HSET', k('own'), subject, 'd')
   redis.call('ZADD', k('due'), now + (what.delay or 0), subject)
