@@ -301,7 +301,7 @@ class Follower:
     """Once a round: take up a changed configuration, count calls, see how far the books are, end a stuck process."""
 
     def __init__(self, worker: Any) -> None:
-        self._queues = Queues(app, lambda: worker.consumer, process.source.current)
+        self._queues = Queues(app, lambda: worker.consumer, process.source.current, process.serving)
         self._recovery = Recovery(process.wiring.desk(), process.wiring.inbox())
         self._flushed = 0.0
 

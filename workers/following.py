@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import OperationalError
@@ -21,28 +22,53 @@ if TYPE_CHECKING:
 log = logging.getLogger("connector.following")
 
 
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Which connectors a worker serves: those of these names and those of these teams; all where neither is given.
+
+    A name goes on to mean a connector that is renamed; a team means whoever belongs to it at the time.
+    """
+
+    names: frozenset[str] = frozenset()
+    teams: frozenset[str] = frozenset()
+
+    @property
+    def some(self) -> bool:
+        """Whether it is not all of them."""
+        return bool(self.names or self.teams)
+
+    def of(self, config: Config) -> set[str]:
+        """Return the names of the connectors that are served."""
+        return {
+            name
+            for name, one in config.connectors.items()
+            if not self.some or self.names & {name, *one.formerly} or one.owner.team in self.teams
+        }
+
+
 class Queues:
     """The queues that a worker consumes; `follow` may be called from any thread.
 
-    ``consumer`` returns Celery's consumer of the worker.  A worker that was started for some connectors
-    only (``--connectors``, ``-Q``) stays with those.
+    ``consumer`` returns Celery's consumer of the worker.  One that plain Celery started for some queues only (``-Q``)
+    stays with those.
     """
 
-    def __init__(self, app: Celery, consumer: Callable[[], Any], known: Config) -> None:
+    def __init__(self, app: Celery, consumer: Callable[[], Any], known: Config, serving: Serving | None = None) -> None:
         self._app, self._consumer, self._known = app, consumer, known
+        self._serving = serving or Serving()
         served = app.amqp.queues.consume_from
-        self._all = all(queue_name(name) in served for name in known.connectors)
+        self._fixed = not all(queue_name(name) in served for name in self._serving.of(known))
 
     def follow(self, current: Config) -> None:
         """Take up a configuration if it is another than before."""
         if current is self._known:
             return
-        before, now = self._known.connectors.keys(), current.connectors.keys()
+        before, now = self._serving.of(self._known), self._serving.of(current)
         self._known = current
         # A doorbell may just be in the queue of a former name, and those that ring may still know only that.
-        former = {name for one in current.connectors.values() for name in one.formerly}
+        former = {name for one in now for name in current.connectors[one].formerly}
         added, gone = sorted(now - before), sorted(before - now - former)
-        if self._all and (added or gone):
+        if not self._fixed and (added or gone):
             consumer = self._consumer()
             consumer.call_soon(self._take_up, consumer, added, gone)
 

@@ -17,6 +17,7 @@ from workers.doorbell import Doorbell
 from workers.embedded import running
 from workers.env_file import filled
 from workers.files import Folder, Secrets
+from workers.following import Serving
 from workers.logs import revealing
 from workers.publishing import Followed, followed
 from workers.settings import ConfigSource, Settings
@@ -44,6 +45,8 @@ class Process:
     doorbell: Doorbell | None = None
     followed: Followed | None = None
     """What is published, where this process follows that; None where it follows files."""
+    serving: Serving = field(default_factory=Serving)
+    """What it delivers for, where it is a worker."""
     _wiring: Wiring | None = field(default=None)
 
     @property

@@ -10,9 +10,11 @@ import click
 import pytest
 import yaml
 
+from connector.config import Config, Owner
 from tests.workers.commanding import CONNECTIONS, CONNECTOR, Terminal
+from tests.workers.office import bugs
 from workers.cli import main
-from workers.cli.run import cannot_listen
+from workers.cli.run import _serving, cannot_listen
 
 
 @pytest.fixture
@@ -286,3 +288,21 @@ def test_a_port_that_others_hold_is_known_before() -> None:
     assert cannot_listen("127.0.0.1", port) == ""
     assert "cannot listen on 192.0.2.1" in cannot_listen("192.0.2.1", port)
     assert "cannot listen on no.such.host.invalid" in cannot_listen("no.such.host.invalid", port)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--connectors", "web-bug"), "no such connector: web-bug; there are: web-bugs"),
+        (("--team", "pay,web"), "no such team with connectors: pay; there are: web"),
+    ],
+)
+def test_a_worker_for_nobody_does_not_start(
+    options: tuple[str, str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = Config("test", {}, {"web-bugs": bugs(name="web-bugs", owner=Owner("web"))}, hash="h")
+    given = {"--connectors": "", "--team": "", options[0]: options[1]}
+    with pytest.raises(SystemExit) as ended:
+        _serving(config, given["--connectors"], given["--team"])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err

@@ -31,7 +31,7 @@ def test_a_team_is_stopped_shown_and_started(terminal: Terminal, valkey_url: str
     assert "an incident" in states["web-bugs"][1]
     assert states["api-bugs"][0] == "running"
     assert "connector start --team web" in terminal("resume", "web-bugs", code=1).stderr
-    assert "web-bugs goes on" in terminal("start", "--team", "web").stdout
+    assert "goes on: web-bugs" in terminal("start", "--team", "web").stdout
     assert {one["state"] for one in terminal.json("status")} == {"running"}
 
 

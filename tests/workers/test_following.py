@@ -7,11 +7,11 @@ from typing import Any
 
 from celery import Celery
 
-from connector.config import Config
+from connector.config import Config, Owner
 from tests.workers.office import bugs
 from workers.celery_settings import SETTINGS
 from workers.doorbell import queue_for, queue_name
-from workers.following import Queues
+from workers.following import Queues, Serving
 
 
 class Consumer:
@@ -56,6 +56,24 @@ def worker(*names: str, only: str = "") -> tuple[Celery, Consumer, Queues]:
         app.amqp.queues.select([queue_name(only)])
     consumer = Consumer()
     return app, consumer, Queues(app, lambda: consumer, config(*names))
+
+
+def owned(**teams: str) -> Config:
+    """Declare connectors by name with their teams."""
+    made = {name: bugs(name=name, owner=Owner(team)) for name, team in teams.items()}
+    return Config("test", {}, made, hash=str(teams))
+
+
+def split(serving: Serving, known: Config) -> tuple[Celery, Consumer, Queues]:
+    """Start a worker that serves some of the connectors."""
+    app = Celery("test", broker="memory://", set_as_current=False)
+    app.conf.update(SETTINGS)
+    app.conf.task_queues = [queue_for(queue_name(name)) for name in known.connectors]
+    served = [queue_name(name) for name in serving.of(known)]
+    app.amqp.queues.select(served)
+    consumer = Consumer()
+    consumer.served = set(served)
+    return app, consumer, Queues(app, lambda: consumer, known, serving)
 
 
 def served_next(app: Celery) -> set[str]:
@@ -123,3 +141,49 @@ def test_the_queue_of_a_former_name_is_served_on() -> None:
     consumer.run()
     assert consumer.served == {"connector.one", "connector.uno"}
     assert served_next(app) == {"one", "uno"}
+
+
+def test_a_worker_of_a_team_follows_who_belongs_to_it() -> None:
+    serving = Serving(teams=frozenset({"pay"}))
+    app, consumer, queues = split(serving, owned(one="pay", two="pay", three="web"))
+    assert consumer.served == {"connector.one", "connector.two"}
+    queues.follow(owned(one="pay", two="web", three="pay", four="pay", five="web"))
+    consumer.run()
+    assert consumer.served == {"connector.one", "connector.three", "connector.four"}
+    assert served_next(app) == {"one", "three", "four"}
+
+
+def test_a_team_that_owns_nothing_any_more_is_served_again_when_it_does() -> None:
+    app, consumer, queues = split(Serving(teams=frozenset({"pay"})), owned(one="pay", two="web"))
+    queues.follow(owned(one="web", two="web"))
+    consumer.run()
+    assert served_next(app) == set()
+    queues.follow(owned(one="web", two="pay"))
+    consumer.run()
+    assert served_next(app) == {"two"}
+
+
+def test_a_worker_for_some_connectors_follows_their_names() -> None:
+    app, consumer, queues = split(Serving(names=frozenset({"one"})), config("one", "two"))
+    renamed = {"uno": bugs(name="uno", uid="one", formerly=("one",)), "two": bugs(name="two")}
+    queues.follow(Config("test", {}, renamed, hash="renamed"))
+    consumer.run()
+    # The queue of the former name too: a doorbell may be in it.
+    assert served_next(app) == {"one", "uno"}
+    queues.follow(config("two", "three"))
+    consumer.run()
+    assert served_next(app) == {"one"}, "what a former name may still bring is harmless"
+
+
+def test_what_plain_celery_serves_stays_as_it_is() -> None:
+    app, consumer, queues = worker("one", "two", only="one")
+    queues.follow(config("one", "two", "three"))
+    assert consumer.soon == []
+    assert served_next(app) == {"one"}
+
+
+def test_who_serves_nobody_in_particular_serves_all() -> None:
+    known = owned(one="pay", two="")
+    assert Serving().of(known) == {"one", "two"}
+    assert Serving(names=frozenset({"two"}), teams=frozenset({"pay"})).of(known) == {"one", "two"}
+    assert not Serving().some

@@ -21,6 +21,8 @@ from workers.cli.output import UNREACHABLE, USAGE, console, fail
 from workers.stores.scripts import StoreError
 
 if TYPE_CHECKING:
+    from connector.config import Config
+    from workers.following import Serving
     from workers.process import Process
     from workers.settings import Settings
     from workers.supervisor import Child
@@ -181,20 +183,21 @@ def receive(host: str | None, port: int | None) -> None:
 @click.option("--name", default="w1", show_default=True, help="Name of this worker on this host.")
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads (WORKER_THREADS).")
 @click.option("--connectors", default="", help="Serve only these connectors, separated by commas.")
-def work(name: str, threads: int | None, connectors: str) -> None:
-    """Run a worker: deliver what is in the inbox."""
+@click.option("--team", "teams", default="", help="Serve only connectors of this team; several separated by commas.")
+def work(name: str, threads: int | None, connectors: str, teams: str) -> None:
+    """Run a worker: deliver what is in the inbox.
+
+    With --connectors and --team it serves these only, and follows the configuration: a connector that is renamed, one
+    that comes to the team or leaves it.  Others need a worker of their own.
+    """
     from workers.app import TICKS, app, farewell, process, start_logs
     from workers.doorbell import queue_name
 
     start_logs(process.settings)
-    wanted = [one.strip() for one in connectors.split(",") if one.strip()]
-    unknown = [one for one in wanted if one not in process.source.current.connectors]
-    if unknown:
-        fail(
-            f"no such connector: {', '.join(unknown)}; there are: {', '.join(process.source.current.connectors)}", USAGE
-        )
+    serving = process.serving = _serving(process.source.current, connectors, teams)
     _refuse_taken_health(process.settings)
-    queues = [TICKS, *(queue_name(one) for one in wanted)] if wanted else None
+    served = sorted(serving.of(process.source.current))
+    queues = [TICKS, *(queue_name(one) for one in served)] if serving.some else None
     run: Callable[[list[str]], object] = app.worker_main  # its stubs say that it never returns
     run(
         [
@@ -213,6 +216,21 @@ def work(name: str, threads: int | None, connectors: str) -> None:
     farewell.over()
     # Not 0 where Celery gave up: a supervisor that restarts only what failed must see it.
     sys.exit(farewell.exit_code)
+
+
+def _serving(config: Config, connectors: str, teams: str) -> Serving:
+    """Read what a worker is to serve; ends where that names nobody."""
+    from workers.following import Serving
+
+    names, owners = ({one.strip() for one in given.split(",") if one.strip()} for given in (connectors, teams))
+    there = {
+        "connector": (names, set(config.connectors)),
+        "team with connectors": (owners, {one.owner.team for one in config.connectors.values() if one.owner.team}),
+    }
+    for what, (wanted, known) in there.items():
+        if unknown := sorted(wanted - known):
+            fail(f"no such {what}: {', '.join(unknown)}; there are: {', '.join(sorted(known)) or 'none'}", USAGE)
+    return Serving(frozenset(names), frozenset(owners))
 
 
 @click.command()

@@ -73,7 +73,7 @@ def start(connector: str | None, team: str | None, *, everything: bool, as_json:
     if names is None:
         others = "; ".join(f"{one.scope} ({one.by}: {one.why})" for one in switches.thrown(desk))
         fail(f"{scope} is not stopped; stopped are: {others or 'none'}", FAILED)
-    print_json({"scope": scope, "started": names}) if as_json else say(f"{', '.join(names) or 'no connector'} goes on")
+    print_json({"scope": scope, "started": names}) if as_json else say(f"goes on: {', '.join(names) or 'no connector'}")
 
 
 def _all(process: Process) -> list[Connector]:

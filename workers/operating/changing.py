@@ -275,7 +275,7 @@ def _of_changed(one: Difference, was: Mapping[str, Any], said: Mapping[str, Any]
     if one.touches("to"):
         yield f"{one.name}: writes to another place; items that are linked already stay where they are"
     if one.what == "renamed":
-        told = "workers started with --connectors or -Q need the new name"
+        told = "workers that plain Celery started with -Q need the new name"
         yield f"{one.name}: its queue is connector.{one.name}; {told}"
 
 
