@@ -18,7 +18,7 @@ from typing import Any, Final
 import orjson
 
 from connector.compiling import by_shape, needs_of, remembering
-from connector.config import Config, Connector
+from connector.config import Config, Connector, Mode
 from connector.errors import ConnectorError, Forbidden, Rejected
 from connector.examining import Finding, Level, Path
 from workers.behalf import on_behalf_of
@@ -126,8 +126,11 @@ def digest(connector: Connector) -> str:
 
 
 def due(desk: Desk, connector: Connector, every: timedelta) -> bool:
-    """Tell whether it is time to examine a connector, and claim it if so; ``every`` 0 is never."""
-    if every <= timedelta(0):
+    """Tell whether it is time to examine a connector, and claim it if so; ``every`` 0 is never.
+
+    One that is paused in its file or about to be removed writes nothing that could fail.
+    """
+    if every <= timedelta(0) or connector.mode is Mode.PAUSED or connector.name in desk.config().draining:
         return False
     return claim_examination(desk.deliveries(connector), digest(connector), int(every.total_seconds() * 1000))
 

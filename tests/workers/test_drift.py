@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from connector.config import Connector
+from connector.config import Connector, Mode
 from connector.errors import ConnectorError, Forbidden, RateLimited, Scope
 from connector.examining import Finding, Level, Needs
 from connector.mapping import Rule
@@ -82,7 +82,11 @@ def test_an_examination_is_due_once_a_day_and_when_the_connector_changes(office:
     assert [due(office.desk, one, DAY) for _ in range(3)] == [True, False, False]
     changed = replace(one, mapping=(*MAPPING, Rule("Severity", path="priority")))
     assert [due(office.desk, changed, DAY) for _ in range(2)] == [True, False]
-    assert not due(office.desk, replace(one, name="other", uid="other"), timedelta(0)), "it is switched off"
+    other = replace(one, name="other", uid="other")
+    assert not due(office.desk, other, timedelta(0)), "it is switched off"
+    assert not due(office.desk, replace(other, mode=Mode.PAUSED), DAY)
+    office.config = replace(office.config, draining=frozenset({"other"}))
+    assert not due(office.desk, other, DAY)
     ttl = office.store.client.pttl(office.store.tag + "examining")
     assert ttl > 23 * 3_600_000
 

@@ -250,6 +250,7 @@ def statuses_of(site: Site, target: JiraTarget) -> Mapping[str, Status]:
                 str(one.get("id", "")), str(one["name"]), str((one.get("statusCategory") or {}).get("key", ""))
             )
             for one in found
+            if one.get("name")
         }
 
     known: Mapping[str, Status] = site.memory(f"jira:workflow:{target.project}:{target.type}", LIFE, load)
