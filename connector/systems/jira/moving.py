@@ -1,7 +1,8 @@
 """Judge whether the workflow leads where a mapping wants issues to go, and what its screens demand on the way.
 
-Jira shows a workflow to administrators only.  What everybody may see is which transitions an issue offers now,
-so one issue in each status is looked at; of a status that no issue is in, nothing is known, and that is said.
+Jira shows a workflow to administrators of a Cloud site only.  What everybody may see is which transitions an issue
+offers now, so one issue in each status is looked at.  Of a status that no issue is in an administrator's account
+knows the ways, without their screens; to others nothing is known of it, and that is said.
 Jira Cloud REST v3 and Data Center 10.3: ``GET issue/{id}/transitions?expand=transitions.fields``.
 """
 
@@ -23,6 +24,7 @@ from connector.systems.jira.text import words
 from connector.systems.jira.transitions import STEPS, asked, offered
 from connector.systems.jira.vocabulary import Json, member
 from connector.systems.jira.wanted import CATEGORIES
+from connector.systems.jira.workflow import from_workflow
 
 SAMPLES: Final = 12
 """Statuses of which an issue is looked for; a workflow has rarely more, and each costs two calls."""
@@ -32,14 +34,16 @@ _ROWS: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A transition: from a status into another, by name in lower case; ``asks`` are its screen's required fields."""
+    """A transition: from a status into another, by name in lower case.
+
+    ``asks`` are the fields that its ``screen`` requires; None where the screen could not be seen.
+    """
 
     name: str
     source: str
     goal: str
-    category: str
     asks: tuple[Field, ...]
-    screen: Mapping[str, Field]
+    screen: Mapping[str, Field] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +96,22 @@ def _quoted(word: str) -> str:
 def look(site: Site, target: JiraTarget) -> Workflow:
     """Look at as much of the workflow as can be seen."""
 
-    def load() -> tuple[Way, ...]:
-        return tuple(_way(name, step) for name, issue in samples(site, target).items() for step in offered(site, issue))
+    def load() -> tuple[frozenset[str], tuple[Way, ...]]:
+        seen = samples(site, target)
+        ways = [_way(name, step) for name, issue in seen.items() for step in offered(site, issue)]
+        rest = statuses.keys() - seen.keys()
+        told = from_workflow(site, {"project": target.project, "type": target.type}) if rest else None
+        if told is None:
+            return frozenset(seen), tuple(ways)
+        for row in told:
+            start, goal = (str(row.facts[name]).casefold() for name in ("from", "to"))
+            # A way from "" leads there from everywhere.
+            ways += [Way(row.name, one, goal, (), None) for one in sorted(rest) if start in {"", one}]
+        return frozenset(statuses), tuple(ways)
 
-    ways: tuple[Way, ...] = site.memory(f"jira:ways:{target.project}:{target.type}", LIFE, load)
-    return Workflow(statuses_of(site, target), frozenset(samples(site, target)), ways)
+    statuses = statuses_of(site, target)
+    seen, ways = site.memory(f"jira:ways:{target.project}:{target.type}", LIFE, load)
+    return Workflow(statuses, seen, ways)
 
 
 def _way(source: str, step: Json) -> Way:
@@ -104,8 +119,7 @@ def _way(source: str, step: Json) -> Way:
     screen = (
         {str(number): field_of(str(number), one) for number, one in raw.items()} if isinstance(raw, Mapping) else {}
     )
-    category = str(member(to, "statusCategory").get("key", ""))
-    return Way(str(step.get("name")), source, str(to.get("name", "")).casefold(), category, tuple(asked(step)), screen)
+    return Way(str(step.get("name")), source, str(to.get("name", "")).casefold(), tuple(asked(step)), screen)
 
 
 def judge(flow: Workflow, wanted: Named, fed: frozenset[str], *, able: bool) -> Iterator[Finding]:
@@ -155,6 +169,8 @@ def _screens(
     """Judge what the screens of the last steps demand."""
     told = set()
     for way in last:
+        if way.screen is None:
+            continue
         where = f"the transition {way.name!r} into {flow.name(way.goal)}"
         easier = [one for one in last if one.source == way.source and not _unfed(one, fed)]
         for field in [] if easier else _unfed(way, fed):

@@ -26,7 +26,7 @@ def transitions(site: Site, query: Mapping[str, str]) -> Iterator[Listed]:
     if query.get("issue"):
         yield from _offered(site, query["issue"])
         return
-    told = _workflows(site, query)
+    told = from_workflow(site, query)
     if told is not None:
         yield from told
         return
@@ -35,7 +35,7 @@ def transitions(site: Site, query: Mapping[str, str]) -> Iterator[Listed]:
 
 
 # --- from the workflow ------------------------------------------------------------------------------------
-def _workflows(site: Site, query: Mapping[str, str]) -> list[Listed] | None:
+def from_workflow(site: Site, query: Mapping[str, str]) -> list[Listed] | None:
     """Return the ways of the workflows behind a project's types; None where they may not be read."""
     if site.settings.flavour is not CLOUD or not _administers(site):
         return None

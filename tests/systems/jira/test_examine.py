@@ -320,6 +320,21 @@ def test_a_workflow_that_does_not_lead_there_is_seen_as_far_as_there_are_issues(
     assert bad(status(fresh, "{open: To Do}")) == [("transition", "mapping.Status.map.open")]
 
 
+def test_an_administrator_knows_the_ways_out_of_statuses_that_no_issue_is_in() -> None:
+    fresh = place("cloud")
+    Someone(fresh).creates()
+    fresh.clock.move(fresh.site.settings.index_lag)
+    fresh.sandbox.appoint("bot")
+    found = status(fresh, "{closed: {status: Done, resolution: Fixed}}")
+    assert [one for one in found if "Status" in one.path and one.level is not Level.OK] == []
+    stranded = place("cloud")
+    stranded.sandbox.appoint("bot")
+    site = stranded.sandbox.site
+    site.transitions = tuple(one for one in site.transitions if one.to != "10002")
+    found = status(stranded, "{closed: Done}")
+    assert bad(found) == [("transition", "mapping.Status.map.closed")]
+
+
 def test_a_status_two_steps_away_is_no_problem_and_pull_requests_are_judged_alike(here: Bench) -> None:
     found = status(here, "{open: To Do}", "references: {status: {created: In Review, merged: Dnoe}}")
     assert bad(found) == [("option:status", "references.status.merged")]
