@@ -283,3 +283,22 @@ def test_a_new_item_of_a_two_way_connector_is_foretold(redis_client: Redis) -> N
     street.deliver_hooks("git")
     assert report(street).would == {"create": 1, "update": 1}
     assert not street.ours()
+
+
+def test_shadow_reads_what_live_reads_and_one_look_at_a_linked_target(redis_client: Redis) -> None:
+    def asked(mode: Mode) -> list[int]:
+        redis_client.flushall()
+        street = Street(redis_client)
+        number = street.report("Broken")
+        street.deliver_hooks("git")
+        street.change(mode=mode)
+        costs = []
+        for title in ("One", "Two", "Three"):
+            before = len([one for one in street.benches["jira"].transport.sent if not one.writes])
+            street.person("PATCH", f"/issues/{number}", {"title": title})
+            street.deliver_hooks("git")
+            costs.append(len([one for one in street.benches["jira"].transport.sent if not one.writes]) - before)
+        return costs
+
+    live, shadow = asked(Mode.LIVE), asked(Mode.SHADOW)
+    assert all(one <= other + 1 for one, other in zip(shadow, live, strict=True)), (live, shadow)
