@@ -28,12 +28,12 @@ _WORDS: Final = {
     "annotation": "inline comments on the text",
     "border": "border of an image",
     "background": "colour behind table cells",
-    "colwidth": "width, layout or numbering of a table",
-    "valign": "width, layout or numbering of a table",
-    "layout": "width, layout or numbering of a table",
-    "width": "width, layout or numbering of a table",
-    "isNumberColumnEnabled": "width, layout or numbering of a table",
-    "displayMode": "width, layout or numbering of a table",
+    "colwidth": "width, layout or numbering of a table or of columns",
+    "valign": "width, layout or numbering of a table or of columns",
+    "layout": "width, layout or numbering of a table or of columns",
+    "width": "width, layout or numbering of a table or of columns",
+    "isNumberColumnEnabled": "width, layout or numbering of a table or of columns",
+    "displayMode": "width, layout or numbering of a table or of columns",
     "panelIcon": "icon or colour of a panel",
     "panelIconId": "icon or colour of a panel",
     "panelIconText": "icon or colour of a panel",
@@ -45,12 +45,18 @@ _WORDS: Final = {
     "blockCard": "card shown as its address",
     "embedCard": "card shown as its address",
     "blockTaskItem": "",
+    "layoutSection": "",
+    "layoutColumn": "",
+    "bodiedExtension": "",
+    "bodiedSyncBlock": "",
     "mediaSingle": "size or place of an image",
 }
 """What is lost with an attribute, a mark or a type; "" for what no reader would miss."""
 
 _OTHER: Final = "a detail that only Atlassian's editor knows"
-_UNSEEN: Final = frozenset({"accessLevel", "userType", "uniqueId", "style", "text", "color", "panelType", "localId"})
+_UNSEEN: Final = frozenset(
+    {"accessLevel", "userType", "uniqueId", "style", "text", "color", "panelType", "localId", "state"}
+)
 """Members that show nothing, or nothing that the tree does not show as well."""
 
 
@@ -112,7 +118,7 @@ def _lost(text: str) -> Iterator[str]:
     names = [*found.get("attrs", {}), *(mark.get("type") for mark in found.get("marks", []))]
     names += [found["type"]] if "type" in found else []
     for name in names:
-        words = "" if name in _UNSEEN else _WORDS.get(name, _OTHER)
+        words = "" if name in _UNSEEN else _WORDS.get(str(name), _OTHER)
         if words:
             yield words
 

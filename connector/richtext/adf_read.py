@@ -308,4 +308,11 @@ def _opaque(node: Mapping[str, Any], losses: Losses) -> Opaque | Run:
     if not native:
         losses.add("content that is not in Atlassian's format shown as text")
         return Run(plain)
-    return Opaque("adf", native, plain)
+    return Opaque("adf", native, plain or _label(node))
+
+
+def _label(node: Mapping[str, Any]) -> str:
+    """Return what stands for a node without words, so that a reader elsewhere knows that something is there."""
+    attrs = attributes(node)
+    kind = str(node["type"])
+    return f"[{clean(string(attrs.get('extensionKey'))) or ('file' if kind.startswith('media') else kind)}]"

@@ -132,6 +132,7 @@ class _Writer:
             case Table(rows):
                 yield dressed({"type": "table", "content": [self.row(row) for row in rows]}, extra)
             case Panel(kind, title, inner):
+                self.losses.add_all([fitting.TITLE] if title.strip() else [])
                 content = self.filled(fitting.titled(title, inner), _PANEL, "not possible in a panel")
                 attrs = {"panelType": kind if kind in _PANELS else "info"}
                 yield dressed({"type": "panel", "attrs": attrs, "content": content}, extra)
@@ -144,6 +145,7 @@ class _Writer:
                 content = self.filled(inner, _DOC, "not possible here")
                 yield dressed({"type": "layoutSection", "content": content}, extra)
             case Opaque(format=known, native=native, plain=text):
+                self.losses.add_all([] if known == "adf" else [fitting.UNKNOWN])
                 yield from [json.loads(native)] if known == "adf" else self.paragraph((Run(text),))
 
     def paragraph(self, inlines: Sequence[Inline], extra: str = "") -> Iterator[Json]:
@@ -256,6 +258,7 @@ class _Writer:
             case Opaque(format="adf", native=native):
                 yield json.loads(native)
             case Date() | Status() | Opaque():
+                self.losses.add_all([fitting.UNKNOWN] if isinstance(inline, Opaque) else [])
                 yield from self.inline(Run(plain.words([inline])))
 
     def noted(self, node: Json, inline: Mention | Emoji | Date | Status | Card) -> Json:

@@ -64,6 +64,15 @@ STRONG: Final = Mark(Kind.STRONG)
 RULE: Final = "———"
 """How a line across is shown where there is none."""
 
+STATUS: Final = "status shown as a bold word"
+PARAGRAPHS: Final = "paragraphs of a list point shown as lines"
+TITLE: Final = "title of a panel shown as a bold line"
+DATE: Final = "date shown as words"
+EMOJI: Final = "emoji shown as its character or name"
+CARD: Final = "card shown as its address"
+EQUIVALENT: Final = frozenset({STATUS, DATE, EMOJI, CARD, "decisions shown as a list", TITLE, PARAGRAPHS})
+"""Losses after which a reader knows all the same."""
+
 UNKNOWN: Final = "content of a kind that only its source knows, shown as text"
 
 _NAMES: Final[dict[type, str]] = {
@@ -152,8 +161,12 @@ def simple(inlines: Iterable[Inline], keep: frozenset[type], native: str, losses
                 losses.add(UNKNOWN)
                 yield Run(text, marks)
             case Status(text, marks=marks):
+                losses.add(STATUS)
                 yield Run(f"[{text}]", marked(marks, STRONG))
-            case Mention() | Emoji() | Date():
+            case Emoji() | Date():
+                losses.add(EMOJI if isinstance(inline, Emoji) else DATE)
+                yield Run(plain.words([inline]), inline.marks)
+            case Mention():
                 yield Run(plain.words([inline]), inline.marks)
             case _:
                 yield inline

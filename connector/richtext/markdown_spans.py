@@ -52,7 +52,7 @@ _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,31}:")
 
 def prepared(inlines: Iterable[Inline], style: Style, losses: Losses) -> Inlines:
     """Bring inlines into the form that `written` takes."""
-    plainer = fitting.simple(map(_named, inlines), _KEEP, "markdown", losses)
+    plainer = fitting.simple((_named(one, losses) for one in inlines), _KEEP, "markdown", losses)
     done = tidy((_pictured(one, losses) for one in plainer), _MARKS, losses, _LOST)
     done = tuple(_spaced(done))
     return done if style.pings else guard(done)
@@ -76,13 +76,14 @@ def _spaced(inlines: Inlines) -> Iterator[Inline]:
         last = inline
 
 
-def _named(inline: Inline) -> Inline:
+def _named(inline: Inline, losses: Losses) -> Inline:
     """Write an emoji by its name if that is a usual one; a mention keeps the marks that it can carry."""
     if isinstance(inline, Mention):
         # Only text can be code, and neighbours are compared by their marks.
         return replace(inline, marks=tuple(mark for mark in inline.marks if mark.kind is not Kind.CODE))
     if isinstance(inline, Emoji):
         named = f":{inline.short}:"
+        losses.add_all([fitting.EMOJI] if inline.short not in BY_NAME else [])
         return Run(named if inline.short in BY_NAME else inline.text or named, inline.marks)
     return inline
 

@@ -100,6 +100,7 @@ class _Writer:
             case Table():
                 return self.table(block)
             case Panel(kind, title, inner):
+                self.losses.add_all([fitting.TITLE] if title.strip() else [])
                 return self.panel(kind, fitting.titled(title, inner))
             case Expand(title, inner):
                 shown = html.escape(self._quiet(" ".join(clean(title).split())), quote=False)

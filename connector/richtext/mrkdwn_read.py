@@ -14,7 +14,7 @@ from typing import Any, Final
 from connector.richtext import emoji, urls
 from connector.richtext.guard import GUARD
 from connector.richtext.pairs import Sign, pair
-from connector.richtext.spans import clean
+from connector.richtext.spans import clean, joined
 from connector.richtext.tree import (
     Block,
     Blocks,
@@ -160,7 +160,7 @@ def inlines(text: str) -> Inlines:
         if number:
             done.append(Break())
         done += pair(list(_atoms(line)))
-    return tuple(done)
+    return tuple(joined(done))
 
 
 def _atoms(line: str) -> Iterator[Inline | Sign]:

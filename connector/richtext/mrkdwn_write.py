@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from connector.richtext import fitting, urls
+from connector.richtext.emoji import BY_NAME
 from connector.richtext.guard import GUARD
 from connector.richtext.mrkdwn_read import BULLETS, JOIN, POINT, RULE, is_native
 from connector.richtext.spans import Node, Span, clean, image_as_link, nest, tidy
@@ -29,6 +30,7 @@ from connector.richtext.tree import (
     Inlines,
     Kind,
     Losses,
+    Marks,
     Mention,
     Opaque,
     OrderedList,
@@ -100,6 +102,7 @@ class _Writer:
         for block in blocks:
             if isinstance(block, Panel):
                 self.losses.add("panel shown as a quote: Slack has none")
+                self.losses.add_all([fitting.TITLE] if block.title.strip() else [])
                 sign = _PANELS.get(block.kind)
                 title: Inlines = fitting.bold((Run(block.title),)) if block.title.strip() else ()
                 head: Inlines = (Emoji(sign), Run(" "), *title) if sign else title
@@ -138,6 +141,8 @@ class _Writer:
             item = fitting.boxed(item) if item.done is not None else item  # noqa: PLW2901  the same point, drawn
             lists = [_unboxed(one) for one in item.blocks if isinstance(one, BulletList | OrderedList | TaskList)]
             rest = tuple(one for one in item.blocks if not isinstance(one, BulletList | OrderedList | TaskList))
+            if len(rest) > 1:
+                self.losses.add(fitting.PARAGRAPHS)
             if any(not isinstance(one, Paragraph) for one in rest):
                 self.losses.add("content of list points shown as lines: Slack takes only text there")
             bullet = BULLETS[level % len(BULLETS)]
@@ -167,11 +172,15 @@ class _Writer:
             case Mention(known, name) if not _PERSON.fullmatch(known):
                 return self.shown(Run(f"@{name or known}", inline.marks))
             case Emoji(short, text) if not _SHORT.fullmatch(short):
+                self.losses.add(fitting.EMOJI)
                 return self.shown(Run(text or f":{short}:", inline.marks))
             case Card(url) if ":" not in url:
                 return self.shown(Run(url, inline.marks))
             case Opaque("mrkdwn", native, text) if not is_native(native):
                 return self.shown(Run(text, inline.marks))
+            case Emoji(short) if short not in BY_NAME:
+                self.losses.add(fitting.EMOJI)  # Slack may know it; who reads it back does not
+                return inline
             case Emoji(short, marks=marks) if any(mark.kind is Kind.LINK for mark in marks):
                 return self.shown(Run(f":{short}:", marks))
             case Mention(marks=marks) | Opaque(marks=marks) if any(mark.kind is Kind.LINK for mark in marks):
@@ -179,10 +188,19 @@ class _Writer:
             case Run(text, marks):
                 text = _SILENT.sub("", text)
                 if any(mark.kind is Kind.LINK for mark in marks):
-                    marks = tuple(mark for mark in marks if mark.kind is not Kind.CODE and _is_linkable(mark.value))
+                    marks = self.linked(marks)
                 return Run(text, marks)
             case _:
                 return inline
+
+    def linked(self, marks: Marks) -> Marks:
+        """Return the marks of a link's words: no code, and an address that Slack links."""
+        for mark in marks:
+            if mark.kind is Kind.CODE:
+                self.losses.add("code in the words of a link shown as text: Slack has none there")
+            elif not _is_linkable(mark.value):
+                self.losses.add("link without its address: it is not one that may be clicked")
+        return tuple(mark for mark in marks if mark.kind is not Kind.CODE and _is_linkable(mark.value))
 
     def line(self, inlines: Sequence[Inline]) -> str:
         """Write one line."""

@@ -69,10 +69,10 @@ def tidy(
     `Card`, no run is empty, no mark begins or ends with white space, no neighbours are alike.
     """
     # Joined first: an address may go over several runs that differ in nothing.
-    runs = _joined(_within(inline, marks, losses, lost) for inline in inlines)
+    runs = joined(_within(inline, marks, losses, lost) for inline in inlines)
     pieces = _hoisted(list(_pieces(runs)))
-    joined = [_carded(piece) for piece in _joined(pieces)]
-    return tuple(_trimmed(joined)) if edges else tuple(joined)
+    whole = [_carded(piece) for piece in joined(pieces)]
+    return tuple(_trimmed(whole)) if edges else tuple(whole)
 
 
 def _pieces(inlines: Iterable[Inline]) -> Iterator[Inline]:
@@ -172,7 +172,8 @@ def _hoisted(pieces: list[Inline]) -> list[Inline]:
     return done
 
 
-def _joined(pieces: Iterable[Inline]) -> list[Inline]:
+def joined(pieces: Iterable[Inline]) -> list[Inline]:
+    """Return inlines without empty runs, neighbours that differ in nothing being one."""
     done: list[Inline] = []
     for piece in pieces:
         if isinstance(piece, Run):

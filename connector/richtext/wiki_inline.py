@@ -15,7 +15,7 @@ from typing import Final
 
 from connector.richtext import emoji, urls
 from connector.richtext.pairs import Group, Sign, pair
-from connector.richtext.spans import image_as_link
+from connector.richtext.spans import image_as_link, joined
 from connector.richtext.tree import (
     Break,
     Card,
@@ -79,7 +79,20 @@ def inlines(text: str, *, in_link: bool = False) -> Inlines:
         for part in _parted(_atoms(line, in_link=in_link)):
             groups, colour = _coloured(part, colour)
             done += pair(groups)
-    return tuple(done)
+    return tuple(_unindented(joined(done)))
+
+
+def _unindented(inlines: Iterable[Inline]) -> Iterator[Inline]:
+    """Drop the space at the beginning of a line, which Jira does not show."""
+    fresh = False
+    for inline in inlines:
+        if fresh and isinstance(inline, Run) and not any(mark.kind is Kind.CODE for mark in inline.marks):
+            text = inline.text.lstrip(" ")
+            if text:
+                yield replace(inline, text=text)
+        else:
+            yield inline
+        fresh = isinstance(inline, Break)
 
 
 def _parted(atoms: Iterable[_Atom]) -> Iterator[list[_Atom]]:

@@ -76,11 +76,14 @@ def _shown(inline: Inline, losses: Losses) -> Inline:
                 return Run(f"@{name or known}", marks)
             return Mention(known, "", inline.account, tuple(mark for mark in marks if mark.kind is not Kind.LINK))
         case Emoji(short, text, marks=marks) if short not in emoji.TO_WIKI:
+            losses.add(fitting.EMOJI)
             return Run(text or f":{short}:", marks)
         case Image(url, alt, marks):
             url = urls.safe(url) if urls.is_web(url) else url
             if not is_picture(url) or "!" in url or "|" in url:
                 return Run(alt or url, marks)
+            if alt.strip() not in {"", url}:
+                losses.add("words that stand for an image: wiki markup has none")
             if not urls.is_web(url):
                 losses.add("attached image named only: its file is not copied along")
             return Image(url, "", tuple(mark for mark in marks if mark.kind is Kind.LINK))

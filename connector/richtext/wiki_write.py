@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Final
 
 from connector.richtext import fitting
@@ -125,6 +126,8 @@ class _Writer:
         lists = [one for one in fitted if isinstance(one, BulletList | OrderedList)]
         if fitted != [*rest, *lists]:
             self.losses.add("text after a list in a list point shown before it")
+        if any(isinstance(one, Paragraph) and isinstance(other, Paragraph) for one, other in pairwise(rest)):
+            self.losses.add(fitting.PARAGRAPHS)
         parts = [text for text in (self.block(one) for one in rest) if text]
         return "\n".join([f"{signs} {chr(10).join(parts)}", *(self.points(one, signs) for one in lists)])
 
