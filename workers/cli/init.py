@@ -218,7 +218,7 @@ class _Making:
         console.print(
             f"Next:  connector{at} preview {name} --last 10\n"
             f"       connector{at} up\n"
-            f"{name} starts in shadow mode: it plans and shows, and writes nothing until you say mode: live."
+            f"{name} starts in shadow mode: it plans and shows, and writes nothing until connector promote {name}."
         )
 
 
@@ -263,7 +263,7 @@ def _examples(folder: Path, chosen: tuple[str, ...], templates: Mapping[str, Any
     console.print(
         "Next: put your site, projects and channels into these files and the credentials into .env,\n"
         "then: connector check --live, connector preview CONNECTOR ITEM, connector up.\n"
-        "Everything starts in shadow mode: it plans and shows, and writes nothing until you say mode: live.\n"
+        "Everything starts in shadow mode: it plans and shows, and writes nothing until connector promote NAME.\n"
         "On a terminal 'connector init' asks for all of this instead."
     )
 

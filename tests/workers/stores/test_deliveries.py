@@ -15,6 +15,7 @@ from workers.stores import keys as key_table
 from workers.stores import moments
 from workers.stores.connections import Bucket, Connections
 from workers.stores.deliveries import Deliveries, Pace, scan_all
+from workers.stores.examinations import claim_examination, remember_examination
 from workers.stores.keys import DAY_MS, DEAD_DAYS, FORMAT, connection_tag, connector_tag, tag_of
 from workers.stores.orders import give
 from workers.stores.records import Box, Claim, Settlement, UnknownFormat
@@ -520,6 +521,9 @@ def test_every_key_stands_in_the_table_and_under_one_tag(store: Deliveries, tick
     store.shadow({"events": 1}, example={}, entity="git:issue:1", held={})
     keep(store, "v1", {}, {}, config="h1")
     store.note_conflict("git:issue:1")
+    store.decide("git:issue:1", "Summary", {"take": "from"})
+    claim_examination(store, "of", 1000)
+    remember_examination(store, b"{}")
     moments.claim(store, 1, now=1, late=0)
     connections = Connections(store.client, clock=ticker)
     connections.take("jira", [Bucket("rest", 1000, 5)])
