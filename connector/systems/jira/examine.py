@@ -1,4 +1,4 @@
-"""Examine a project before anything is written to it: permissions, screens, choices, required fields, moving.
+"""Examine a project before anything is written to it: permissions, screens, choices, required fields, workflow.
 
 Sources: Jira Cloud REST v3 and Jira Data Center 10.3, ``mypermissions``, ``issue/createmeta``, ``issue/editmeta``,
 ``issue/transitions``.  What it cannot see: a permission that depends on the single issue (*reporter may edit*) is
@@ -8,6 +8,7 @@ shown as granted for the project; a validator of a workflow shows only when a tr
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from connector.errors import Rejected
@@ -36,6 +37,19 @@ _BY_FIELD: Final[Mapping[str, str]] = {
 _TO: Final = ("to",)
 
 
+@dataclass(frozen=True, slots=True)
+class _Screens:
+    """The fields of the screens that matter; None for one that is not needed, or that no issue is there to show."""
+
+    create: Mapping[str, Field] | None
+    edit: Mapping[str, Field] | None
+
+    def find(self, site: Site, name: str) -> Field | None:
+        """Find a field on a screen, or where there is none at all, in the site; raises `Rejected` for several."""
+        shown = [one for one in (self.create, self.edit) if one is not None] or [all_fields(site)]
+        return next((field for screen in shown if (field := named_field(screen, name))), None)
+
+
 def examine(site: Site, target: JiraTarget, needs: Needs) -> Sequence[Finding]:
     """Return everything that was found; see `connector.system.Target`."""
     try:
@@ -46,39 +60,26 @@ def examine(site: Site, target: JiraTarget, needs: Needs) -> Sequence[Finding]:
         text = f"there is no project {target.project}, or the account may not see it"
         return [Finding(Level.PROBLEM, (*_TO, "project"), text, "correct the key, or grant Browse projects", "project")]
     try:
-        _, screen = create_screen(site, target)
+        create = create_screen(site, target)[1] if needs.creates else None
     except Rejected as refused:
         if refused.status not in {None, 404}:
             raise
         key = next(iter(refused.fields), "project")
         act = "correct the name, or grant Create issues"
-        found.append(Finding(Level.PROBLEM, (*_TO, key), str(refused), act, f"unknown:{key}"))
-        return found
-    newest = next(iter(moving.samples(site, target).values()), None) if needs.fields else None
+        return [*found, Finding(Level.PROBLEM, (*_TO, key), str(refused), act, f"unknown:{key}")]
+    # Who creates nothing writes to issues of any type.
+    kind = target.type if needs.creates else ""
+    newest = next(iter(moving.samples(site, target.project, kind).values()), None) if needs.fields else None
     edit = edit_screen(site, target, newest, fresh=True) if newest is not None else None
     fields: dict[str, Fed] = {}
-    for fed in needs.fields:
-        if is_status(site, fed.name):
-            continue
-        try:
-            field = named_field(screen, fed.name) or (named_field(edit, fed.name) if edit else None)
-        except Rejected as refused:
-            found.append(Finding(Level.PROBLEM, fed.path, next(iter(refused.fields.values())), cause="ambiguous"))
-            continue
-        if field is None:
-            found.append(_missing(site, target, fed))
-            continue
-        fields[field.id] = fed
-        told = [*_on_screens(target, field, fed, screen if needs.creates else None, edit)]
-        told += choices.judge(site, target.project, field, fed)
-        fine = all(one.level is Level.OK for one in told)
-        found += [*told, Finding(Level.OK, fed.path, "exists")] if fine else told
-    if needs.creates:
-        found += _required(screen, fields)
-    able = not any(one.cause == "permission:TRANSITION_ISSUES" for one in found)
-    found += _statuses(site, target, needs, frozenset(fields), able=able)
+    found += _fields(site, target, needs, _Screens(create, edit), fields)
+    wanted = [fed for fed in needs.fields if is_status(site, fed.name)]
+    if wanted or needs.statuses:
+        able = not any(one.cause == "permission:TRANSITION_ISSUES" for one in found)
+        flow = moving.look(site, target.project, kind)
+        found += _statuses(flow, needs, wanted, frozenset(fields), able=able)
     if needs.fields and newest is None:
-        text = f"{target.project} has no {target.type} yet: its edit screen and its transitions could not be looked at"
+        text = f"{target.project} has no {kind or 'issue'} yet: edit screen and transitions could not be looked at"
         found.append(Finding(Level.WARNING, _TO, text, "check again once there is one", "no_issue"))
     return found
 
@@ -125,19 +126,36 @@ def _wanted(site: Site, needs: Needs) -> Iterator[tuple[str, str]]:
 
 
 # --- fields ------------------------------------------------------------------------------------------------
-def _on_screens(
-    target: JiraTarget,
-    field: Field,
-    fed: Fed,
-    create: Mapping[str, Field] | None,
-    edit: Mapping[str, Field] | None,
+def _fields(
+    site: Site, target: JiraTarget, needs: Needs, screens: _Screens, fields: dict[str, Fed]
 ) -> Iterator[Finding]:
-    """Say on which screens a field is missing; a screen that is not needed, or could not be seen, is None."""
+    """Judge every field but the status; ``fields`` becomes those that are there, by id."""
+    for fed in needs.fields:
+        if is_status(site, fed.name):
+            continue
+        try:
+            field = screens.find(site, fed.name)
+        except Rejected as refused:
+            yield Finding(Level.PROBLEM, fed.path, next(iter(refused.fields.values())), cause="ambiguous")
+            continue
+        if field is None:
+            yield _missing(site, target, fed)
+            continue
+        fields[field.id] = fed
+        told = [*_on_screens(target, field, fed, screens), *choices.judge(site, target.project, field, fed)]
+        yield from told
+        if all(one.level is Level.OK for one in told):
+            yield Finding(Level.OK, fed.path, "exists")
+    if screens.create is not None:
+        yield from _required(screens.create, fields)
+
+
+def _on_screens(target: JiraTarget, field: Field, fed: Fed, screens: _Screens) -> Iterator[Finding]:
     where, act = f"{target.project} / {target.type}", "an administrator can add it to the screen"
-    if create is not None and field.id not in create:
+    if screens.create is not None and field.id not in screens.create:
         text = f"is not on the create screen of {where}: a new issue is refused with it"
         yield Finding(Level.PROBLEM, fed.path, text, act, "screen:create")
-    if edit is not None and field.id not in edit:
+    if screens.edit is not None and field.id not in screens.edit:
         text = f"is not on the edit screen of {where}: later changes are refused"
         yield Finding(Level.PROBLEM, fed.path, text, act, "screen:edit")
 
@@ -176,11 +194,9 @@ def _required(screen: Mapping[str, Field], fields: Mapping[str, Fed]) -> Iterato
 
 
 # --- status ------------------------------------------------------------------------------------------------
-def _statuses(site: Site, target: JiraTarget, needs: Needs, fields: frozenset[str], *, able: bool) -> Iterator[Finding]:
-    wanted = [fed for fed in needs.fields if is_status(site, fed.name)]
-    if not wanted and not needs.statuses:
-        return
-    flow = moving.look(site, target)
+def _statuses(
+    flow: moving.Workflow, needs: Needs, wanted: Sequence[Fed], fields: frozenset[str], *, able: bool
+) -> Iterator[Finding]:
     for fed in wanted:
         found = [one for one in [misfit(fed, Takes.OPTION)] if one is not None]
         if fed.both_ways and fed.closed:

@@ -235,15 +235,15 @@ class Status:
     category: str
 
 
-def statuses_of(site: Site, target: JiraTarget) -> Mapping[str, Status]:
-    """Return the statuses that the workflow of the target's issue type has, by name in lower case.
+def statuses_of(site: Site, project: str, kind: str) -> Mapping[str, Status]:
+    """Return the statuses that the workflow of an issue type has, by name in lower case.
 
-    Those of the project where none is told of the type.
+    Those of the whole project where none is told of the type, or where ``kind`` is "".
     """
 
     def load() -> dict[str, Status]:
-        rows = _statuses(site, target.project)
-        mine = [row for row in rows if target.type in (row.get("id"), row.get("name"))]
+        rows = _statuses(site, project)
+        mine = [row for row in rows if kind in (row.get("id"), row.get("name"))]
         found = [status for row in mine or rows for status in row.get("statuses") or () if isinstance(status, Mapping)]
         return {
             str(one["name"]).casefold(): Status(
@@ -253,7 +253,7 @@ def statuses_of(site: Site, target: JiraTarget) -> Mapping[str, Status]:
             if one.get("name")
         }
 
-    known: Mapping[str, Status] = site.memory(f"jira:workflow:{target.project}:{target.type}", LIFE, load)
+    known: Mapping[str, Status] = site.memory(f"jira:workflow:{project}:{kind}", LIFE, load)
     return known
 
 

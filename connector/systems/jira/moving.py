@@ -19,7 +19,6 @@ from connector.systems.jira.api import search
 from connector.systems.jira.choices import gone
 from connector.systems.jira.metadata import LIFE, Field, Status, field_of, statuses_of
 from connector.systems.jira.readback import shown
-from connector.systems.jira.settings import JiraTarget
 from connector.systems.jira.text import words
 from connector.systems.jira.transitions import STEPS, asked, offered
 from connector.systems.jira.vocabulary import Json, member
@@ -63,15 +62,18 @@ class Workflow:
         return self.statuses[status].name if status in self.statuses else status
 
 
-def samples(site: Site, target: JiraTarget) -> Mapping[str, Entity]:
-    """Return an issue in each status that any is in: status in lower case -> issue, newest first."""
+def samples(site: Site, project: str, kind: str) -> Mapping[str, Entity]:
+    """Return an issue in each status that any is in: status in lower case -> issue, newest first.
+
+    ``kind`` is an issue type, "" for all.
+    """
 
     def load() -> dict[str, Entity]:
         found: dict[str, Entity] = {}
         while len(found) < SAMPLES:
-            kind = f'project = "{target.project}" AND issuetype = "{target.type}"'
+            where = f"project = {_quoted(project)}" + (f" AND issuetype = {_quoted(kind)}" if kind else "")
             rest = f" AND status not in ({', '.join(_quoted(name) for name in found)})" if found else ""
-            page = search(site, f"{kind}{rest} ORDER BY updated DESC", fields="status", size=_ROWS)
+            page = search(site, f"{where}{rest} ORDER BY updated DESC", fields="status", size=_ROWS)
             fresh = {
                 str(member(member(row, "fields"), "status").get("name", "")).casefold(): row
                 for row in reversed(page["issues"])
@@ -84,7 +86,7 @@ def samples(site: Site, target: JiraTarget) -> Mapping[str, Entity]:
                 found[name] = Entity(site.connection, "issue", str(row["id"]), key=str(row.get("key", "")))
         return found
 
-    known: Mapping[str, Entity] = site.memory(f"jira:samples:{target.project}:{target.type}", LIFE, load)
+    known: Mapping[str, Entity] = site.memory(f"jira:samples:{project}:{kind}", LIFE, load)
     return known
 
 
@@ -93,14 +95,14 @@ def _quoted(word: str) -> str:
     return f'"{escaped}"'
 
 
-def look(site: Site, target: JiraTarget) -> Workflow:
+def look(site: Site, project: str, kind: str) -> Workflow:
     """Look at as much of the workflow as can be seen."""
 
     def load() -> tuple[frozenset[str], tuple[Way, ...]]:
-        seen = samples(site, target)
+        seen = samples(site, project, kind)
         ways = [_way(name, step) for name, issue in seen.items() for step in offered(site, issue)]
         rest = statuses.keys() - seen.keys()
-        told = from_workflow(site, {"project": target.project, "type": target.type}) if rest else None
+        told = from_workflow(site, {"project": project, "type": kind}) if rest else None
         if told is None:
             return frozenset(seen), tuple(ways)
         for row in told:
@@ -109,8 +111,8 @@ def look(site: Site, target: JiraTarget) -> Workflow:
             ways += [Way(row.name, one, goal, (), None) for one in sorted(rest) if start in {"", one}]
         return frozenset(statuses), tuple(ways)
 
-    statuses = statuses_of(site, target)
-    seen, ways = site.memory(f"jira:ways:{target.project}:{target.type}", LIFE, load)
+    statuses = statuses_of(site, project, kind)
+    seen, ways = site.memory(f"jira:ways:{project}:{kind}", LIFE, load)
     return Workflow(statuses, seen, ways)
 
 

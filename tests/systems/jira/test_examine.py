@@ -91,6 +91,16 @@ def test_a_project_and_a_type_that_are_not_there_are_named(here: Bench) -> None:
     assert "Bug" in told(found, "to.type").text
 
 
+def test_who_creates_nothing_needs_neither_the_type_nor_the_permission_to_create(here: Bench) -> None:
+    site = here.sandbox.site
+    site.projects["WEB"].denied[site.by_login["bot"].id] = {"CREATE_ISSUES"}
+    mapping = "{Summary: title, Status: {from: state, map: {open: To Do, closed: Closed}}}"
+    found = examine(here, connector(mapping, "create: false", kind="Nothing"))
+    assert bad(found) == []
+    assert "no_issue" not in [one.cause for one in found], "an issue of any type is looked at"
+    assert ("unknown:type", "to.type") in bad(examine(here, connector(mapping, kind="Nothing")))
+
+
 # --- fields --------------------------------------------------------------------------------------------------
 def test_an_unknown_field_is_told_with_the_one_that_was_meant(here: Bench) -> None:
     found = told(examine(here, connector("{Summary: title, Story Pionts: {value: 3}}")), "mapping.Story Pionts")
@@ -359,6 +369,11 @@ def test_an_issue_that_is_not_there_yet_leaves_something_unknown() -> None:
     found = examine(fresh, connector("{Summary: title}"))
     assert told(found, "to", Level.WARNING).cause == "no_issue"
     assert bad(found) == []
+
+
+def test_without_a_screen_to_look_at_no_field_is_called_missing() -> None:
+    found = examine(place("cloud"), connector("{Severity: {value: Major}, Nonsense: {value: x}}", "create: false"))
+    assert bad(found) == [("field", "mapping.Nonsense")]
 
 
 def test_a_site_that_cannot_be_asked_is_not_called_wrong() -> None:
