@@ -156,8 +156,9 @@ class Conflict:
     """A field that a person must decide, as it is kept in its link.
 
     ``name`` is as the user wrote it; ``wants``, ``holds`` are the two values now and ``wanted``, ``held`` those of
-    when they agreed (None: never); ``why`` is ``both``, ``initial`` or ``loop``; ``at`` when it was opened (ISO).
-    ``here`` and ``there`` tell who changed the sides last and when, as far as is known: {by, at}.
+    when they agreed (None: never); ``why`` is ``both``, ``initial``, ``loop`` or ``slipped``; ``at`` since when.
+    ``here`` and ``there`` tell who changed the sides last and when, as far as is known: {by, at}.  ``lost`` names the
+    side (``from``, ``to``) whose value was written over in the moment in which it was changed: it stands nowhere now.
     """
 
     name: str
@@ -169,6 +170,7 @@ class Conflict:
     held: Any = None
     here: Mapping[str, str] = field(default_factory=dict)
     there: Mapping[str, str] = field(default_factory=dict)
+    lost: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as it is kept."""

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from connector.config import Connector, Mode
 from connector.errors import Rejected, Stale
-from connector.event import Entity, Event, Kind
-from connector.expression import MISSING
+from connector.event import Entity, Kind
 from connector.link import Link, flipped
-from connector.mapping import Mapped, Policy, Rule, spoken_of
-from connector.merge import Conflict, Move, Stand, Verdict, judge, loops, moved
+from connector.mapping import Policy, spoken_of
+from connector.merge import Move, Verdict, moved
 from connector.planning import UNFINISHED, marker_for
 from connector.ports import Site
 from connector.system import Action, Change, Shaped, Target
-from workers.auditing import question_row
-from workers.sides import NEVER, Seen, Side, last, newer, same, shown, source_of, target_of, values
+from workers.deciding import MOVES, SAID, Deciding, both, mapped_by
+from workers.sides import NEVER, Seen, Side, merged_text, same, shown, source_of, target_of
+from workers.slipping import WROTE, Slip, noted, slips
 from workers.stores.conflicts import CONFLICTS
 from workers.writing import Pen
 
@@ -33,24 +33,13 @@ if TYPE_CHECKING:
 ROUNDS: Final = 5
 """How often both sides are looked at in one attempt: people may be faster than we are, but not for ever."""
 
-SAID: Final = "said"
-"""In a pair's ``extra``: per native field of the target, what the source wanted there when both last agreed."""
-
-MOVES: Final = "moves"
-"""In a pair's ``extra``: per field as the user wrote it, when it was last moved, and which way."""
-
 
 @dataclass(slots=True)
 class Sent:
-    """What was written and is to be read back: per field, the natives sent, and what the other side held then."""
+    """What was written and is to be read back: per field, what was sent, and what the other side held then."""
 
-    to: dict[str, Any] = field(default_factory=dict)
+    to: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = field(default_factory=dict)
     back: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = field(default_factory=dict)
-
-
-def both(connector: Connector) -> tuple[Rule, ...]:
-    """Return all rules of a two-way connector as they read forward."""
-    return (*connector.mapping, *connector.returns)
 
 
 def converge(attempt: Attempt, pair: Link, *, prefer: Policy | None = None) -> None:
@@ -59,9 +48,10 @@ def converge(attempt: Attempt, pair: Link, *, prefer: Policy | None = None) -> N
     ``prefer`` says which side holds where it is not known that both ever agreed: the one that was just copied.
     Raises a `ConnectorError`; `Stale` where people change things faster than that.
     """
-    if prefer is None and _is_quiet(attempt, pair):
+    slipped = slips(attempt, pair)
+    if prefer is None and not slipped and _is_quiet(attempt, pair):
         return
-    work = _Convergence(attempt, pair, prefer)
+    work = _Convergence(attempt, pair, prefer, slipped)
     try:
         for _ in range(ROUNDS):
             if work.round():
@@ -88,25 +78,22 @@ def _is_quiet(attempt: Attempt, pair: Link) -> bool:
         spoken = spoken_of(attempt.connector.mapping, event.change)
         keys = {rule.path for rule in attempt.connector.mapping if rule.target in spoken}
         return all(key in pair.kept and event.data.get(key) == pair.kept[key] for key in keys)
-    mapped = _mapped(attempt, both(attempt.whole), event)
+    mapped = mapped_by(attempt, both(attempt.whole), event)
     shaped = attempt.target.shape(attempt.there, attempt.settings, mapped.values, target_of(pair))
     said = pair.extra.get(SAID, {})
     return all(name in said and said[name] == value for name, value in shaped.fields.items())
-
-
-def _mapped(attempt: Attempt, rules: tuple[Rule, ...], event: Event) -> Mapped:
-    return attempt.desk.tools.apply(rules, attempt.desk.tools.view(event))
 
 
 class _Gone(Exception):
     """One side of the pair is not there; carries its key."""
 
 
-class _Convergence:
+class _Convergence(Deciding):
     """Both sides of one pair, in one attempt."""
 
-    def __init__(self, attempt: Attempt, pair: Link, prefer: Policy | None) -> None:
-        self.attempt, self.pair, self.prefer = attempt, pair, prefer
+    def __init__(self, attempt: Attempt, pair: Link, prefer: Policy | None, slipped: Mapping[str, Slip]) -> None:
+        self.attempt, self.pair, self.prefer, self.slipped = attempt, pair, prefer, dict(slipped)
+        self.lost = {}
         self.first = pair
         whole, back = attempt.whole, attempt.whole.back
         if back is None:
@@ -138,8 +125,8 @@ class _Convergence:
         """Look at both sides and do what they owe each other; True where that was nothing."""
         source, target = self._source(), self._target()
         self._believe(source, target)
-        verdicts = {name: self._verdict(name, source, target) for name in self._names(source.shaped)}
-        self._ask(verdicts, source, target)
+        verdicts = {name: self.verdict(name, source, target) for name in self.names(source.shaped)}
+        self.ask(verdicts, source, target)
         to = {name: one for name, one in verdicts.items() if one.move is Move.TO}
         back = [name for name, one in verdicts.items() if one.move is Move.FROM]
         if not to and not back:
@@ -148,7 +135,7 @@ class _Convergence:
             return True
         self._note_moves(to, back)
         if to:
-            self._write_to(to, source)
+            self._write_to(to, source, target)
         if back:
             self._write_back(back, source, target)
         return self.attempt.connector.mode is Mode.SHADOW
@@ -161,7 +148,7 @@ class _Convergence:
         if read is None:
             raise _Gone(here.entity.key)
         event = shown(here.entity, read, attempt.desk.now())
-        mapped = _mapped(attempt, self.rules, event)
+        mapped = mapped_by(attempt, self.rules, event)
         to = self.to
         shaped = to.system.shape(to.site, to.settings, mapped.values, to.entity)
         self.seen["source"] = Seen(read["fields"], event, shaped)
@@ -177,100 +164,6 @@ class _Convergence:
         self.seen["target"] = Seen(read["fields"], shown(to.entity, read, self.attempt.desk.now()))
         return self.seen["target"]
 
-    def _names(self, shaped: Shaped) -> list[str]:
-        return list(dict.fromkeys(shaped.names.get(name, name) for name in shaped.fields))
-
-    def _natives(self, name: str, shaped: Shaped) -> list[str]:
-        return [native for native in shaped.fields if shaped.names.get(native, native) == name]
-
-    def _stand(self, name: str, source: Seen, target: Seen) -> Stand:
-        natives = self._natives(name, source.shaped)
-        said: Mapping[str, Any] = self.pair.extra.get(SAID, {})
-        base = self.pair.base
-        return Stand(
-            values(natives, source.shaped.fields),
-            values(natives, target.fields, missing=None),
-            values(natives, {**base, **said}),
-            values(natives, base),
-        )
-
-    # --- judging -----------------------------------------------------------------------------------------------
-    def _verdict(self, name: str, source: Seen, target: Seen) -> Verdict:
-        rule, stand = self.rule_of[name], self._stand(name, source, target)
-        found = self._decision(name, source, target) or judge(
-            stand,
-            direction=rule.direction,
-            policy=rule.policy or self.whole.policy,
-            initial=self.prefer or self.whole.initial,
-            same=same,
-            newer=lambda: newer(source.event, target.event),
-        )
-        if found.move is Move.BOTH:
-            # A third value goes to the target first; then it is the target's, and goes to the source.
-            found = Verdict(Move.FROM if same(stand.holds, found.value) else Move.TO, found.value)
-        if found.move is Move.FROM and name not in self.back_of:
-            return Verdict(Move.LEAVE)
-        if found.move in {Move.TO, Move.FROM} and name not in self.decided:
-            moves = self.pair.extra.get(MOVES, {}).get(name, ())
-            if loops(moves, found.move, self.attempt.desk.now_ms()):
-                return Verdict(Move.ASK, why="loop")
-        return found
-
-    def _decision(self, name: str, source: Seen, target: Seen) -> Verdict | None:
-        """Return what a person decided about an open question."""
-        said = self.decided.get(name)
-        if said is None or name not in self.pair.extra.get(CONFLICTS, {}):
-            return None
-        match said["take"]:
-            case "from":
-                return Verdict(Move.AGREE if self._equal(name, source, target) else Move.TO)
-            case "to":
-                return Verdict(Move.AGREE if self._equal(name, source, target) else Move.FROM)
-            case _:
-                to = self.to
-                shaped = to.system.shape(to.site, to.settings, {name: said["value"]}, to.entity)
-                natives = self._natives(name, source.shaped)
-                value = values(natives, {**target.fields, **shaped.fields})
-                return Verdict(Move.AGREE if self._equal(name, source, target, value) else Move.BOTH, value)
-
-    def _equal(self, name: str, source: Seen, target: Seen, value: Any = MISSING) -> bool:
-        stand = self._stand(name, source, target)
-        if value is not MISSING and not same(stand.holds, value):
-            return False
-        agreed = same(stand.wants, stand.wanted) and same(stand.holds, stand.held)
-        return agreed or same(stand.wants, stand.holds)
-
-    def _ask(self, verdicts: Mapping[str, Verdict], source: Seen, target: Seen) -> None:
-        """Open, keep up to date and close what a person must decide."""
-        open_, closed = dict(self.pair.extra.get(CONFLICTS, {})), []
-        for name, verdict in verdicts.items():
-            if verdict.move is Move.ASK:
-                stand = self._stand(name, source, target)
-                fresh = Conflict(
-                    name=name,
-                    wants=stand.wants,
-                    holds=stand.holds,
-                    wanted=None if stand.wanted is MISSING else stand.wanted,
-                    held=None if stand.held is MISSING else stand.held,
-                    why=verdict.why,
-                    at=open_.get(name, {}).get("at") or self.attempt.desk.now().isoformat(),
-                    here=last(source.event),
-                    there=last(target.event),
-                )
-                if name not in open_:
-                    _tell(self.attempt, self.pair, fresh, "conflict")
-                open_[name] = fresh.as_json()
-                self.attempt.notes.append(f"conflict: {name} waits for a person")
-            elif name in open_ and verdict.move is Move.AGREE:
-                _tell(self.attempt, self.pair, Conflict(**open_.pop(name)), "agreed")
-                closed.append(name)
-        if open_ != self.pair.extra.get(CONFLICTS, {}) and self.attempt.connector.mode is not Mode.SHADOW:
-            if open_:
-                self.attempt.store.note_conflict(self.pair.source)
-            self.pair = replace(self.pair, extra={**self.pair.extra, CONFLICTS: open_})
-        if closed and self.attempt.connector.mode is not Mode.SHADOW:
-            self.attempt.store.decided(self.pair.source, closed, last=False)
-
     def _note_moves(self, to: Mapping[str, Verdict], back: Sequence[str]) -> None:
         now, moves = self.attempt.desk.now_ms(), dict(self.pair.extra.get(MOVES, {}))
         for name in (*to, *back):
@@ -278,23 +171,40 @@ class _Convergence:
         self.pair = replace(self.pair, extra={**self.pair.extra, MOVES: moves})
 
     # --- writing -------------------------------------------------------------------------------------------------
-    def _write_to(self, to: Mapping[str, Verdict], source: Seen) -> None:
+    def _write_to(self, to: Mapping[str, Verdict], source: Seen, target: Seen) -> None:
         fields: dict[str, Any] = {}
         for name, verdict in to.items():
-            natives = self._natives(name, source.shaped)
-            wanted = {native: source.shaped.fields[native] for native in natives}
+            natives = self.natives(name, source.shaped)
+            wants = {native: source.shaped.fields[native] for native in natives}
             if verdict.value is None:
-                self.sent.to[name] = values(natives, wanted)
+                wanted = self._merged_to(name, wants, target)
+                self.sent.to[name] = (wanted, wants)
             else:
                 wanted = verdict.value if len(natives) > 1 else {natives[0]: verdict.value}
             fields |= wanted
-        self._write(self.to, fields, source.shaped, "to")
+        self._write(self.to, fields, source.shaped, "to", list(to))
+
+    def _merged_to(self, name: str, wants: Mapping[str, Any], target: Seen) -> Mapping[str, Any]:
+        """Return what to write: of a rich text only what was edited, for the target may hold more than that."""
+        there = target.event.data.get("body")
+        if name not in self.back_of or self.back_of[name].path != "body" or len(wants) != 1 or not there:
+            return wants
+        ((native, edited),) = wants.items()
+        rendered = self.pair.extra.get(SAID, {}).get(native)
+        if not rendered or not edited:
+            return wants
+        text = merged_text(there, {**there, "content": rendered}, {**there, "content": edited})
+        shaped = self.to.system.shape(self.to.site, self.to.settings, {name: text}, self.to.entity)
+        return {native: shaped.fields[native]}
 
     def _write_back(self, names: Sequence[str], source: Seen, target: Seen) -> None:
         rules = tuple(self.back_of[name] for name in names)
-        mapped = _mapped(self.attempt, self.back.mapping, target.event)
+        mapped = mapped_by(self.attempt, self.back.mapping, target.event)
         here = self.here
         wanted = {rule.target: mapped.values[rule.target] for rule in rules if rule.target in mapped.values}
+        for name, rule in zip(names, rules, strict=True):
+            if rule.path == "body" and rule.target in wanted:
+                wanted[rule.target] = self._merged_back(name, wanted[rule.target], source)
         shaped = here.system.shape(here.site, here.settings, wanted, here.entity)
         fields: dict[str, Any] = {}
         for name, rule in zip(names, rules, strict=True):
@@ -303,7 +213,7 @@ class _Convergence:
                 for native, value in shaped.fields.items()
                 if shaped.names.get(native, native) == rule.target
             }
-            held = {native: target.fields.get(native) for native in self._natives(name, source.shaped)}
+            held = {native: target.fields.get(native) for native in self.natives(name, source.shaped)}
             self.sent.back[name] = (natives, held)
             fields |= {
                 native: value
@@ -312,43 +222,75 @@ class _Convergence:
             }
         # Where the source has another word for the same, or none, nothing is written: as they stand they agree.
         if fields:
-            self._write(here, fields, shaped, "back")
+            self._write(here, fields, shaped, "back", names)
 
-    def _write(self, side: Side, fields: Mapping[str, Any], shaped: Shaped, sub: str) -> None:
+    def _merged_back(self, name: str, edited: Any, source: Seen) -> Any:
+        """Return what to write: of a rich text only what was edited, for the source may hold more than that."""
+        here = source.event.data.get(self.rule_of[name].path)
+        natives = self.natives(name, source.shaped)
+        rendered = self.pair.base.get(natives[0]) if len(natives) == 1 else None
+        if not here or not edited or not rendered:
+            return edited
+        return merged_text(here, {**edited, "content": rendered}, edited)
+
+    def _write(self, side: Side, fields: Mapping[str, Any], shaped: Shaped, sub: str, names: Sequence[str]) -> None:
         attempt = self.attempt
         marker = marker_for(side.connector, attempt.event, attempt.config.instance, Action.UPDATE, sub)
         change = Change(Action.UPDATE, marker.effect, marker, fields=fields, entity=side.entity, base=self.pair.base)
-        self.seen.pop("target" if side is self.to else "source", None)
+        seen = self.seen.pop("target" if side is self.to else "source")
         attempt.write(change, shaped, pen=pen_for(attempt, side.system, side.settings, side.site))
+        self._note_writes(side, names, seen)
+
+    def _note_writes(self, side: Side, names: Sequence[str], seen: Seen) -> None:
+        """Note what stood where we wrote, and since when we knew it: who changed it meanwhile was written over."""
+        now, fresh = self.attempt.desk.now_ms(), {}
+        for name in names:
+            key = self.back_of[name].path if side is self.to and name in self.back_of else self.rule_of[name].path
+            if name in self.back_of:
+                fresh[name] = {
+                    "side": "to" if side is self.to else "from",
+                    "key": key,
+                    "from": int(seen.event.at.timestamp() * 1000),
+                    "till": now,
+                    "was": seen.event.data.get(key),
+                    "is": seen.event.data.get(key),
+                }
+        self.pair = replace(self.pair, extra=noted(self.pair, fresh, now))
 
     # --- believing ---------------------------------------------------------------------------------------------
     def _believe(self, source: Seen, target: Seen) -> None:
         """Compare what was sent with what is there now: where it arrived, both sides agree on it."""
         said, base = dict(self.pair.extra.get(SAID, {})), dict(self.pair.base)
-        for name, value in self.sent.to.items():
-            natives = self._natives(name, source.shaped)
-            arrived = same(values(natives, target.fields, missing=None), value)
-            for native in natives:
-                one = value if len(natives) == 1 else value.get(native)
-                said[native] = one
+        wrote = dict(self.pair.extra.get(WROTE, {}))
+        for name in {*self.sent.to, *self.sent.back} & wrote.keys():
+            seen = target if wrote[name]["side"] == "to" else source
+            wrote[name] = {**wrote[name], "is": seen.event.data.get(wrote[name]["key"])}
+        for name, (sent, wants) in self.sent.to.items():
+            arrived = all(same(target.fields.get(native), value) for native, value in sent.items())
+            if not arrived:
+                wrote.pop(name, None)
+            for native, value in sent.items():
+                said[native] = wants[native]
                 if arrived or native not in base:
                     # What the target made of it otherwise is a change of the target's, and goes back.
-                    base[native] = target.fields.get(native) if arrived else one
+                    base[native] = target.fields.get(native) if arrived else value
         for name, (natives_sent, held) in self.sent.back.items():
             arrived = all(same(source.fields.get(native), value) for native, value in natives_sent.items())
-            for native in self._natives(name, source.shaped):
+            if not arrived:
+                wrote.pop(name, None)
+            for native in self.natives(name, source.shaped):
                 base[native] = held.get(native)
                 if arrived:
                     said[native] = source.shaped.fields[native]
                 elif native not in said:
                     said[native] = NEVER
         self.sent = Sent()
-        self.pair = replace(self.pair, base=base, extra={**self.pair.extra, SAID: said})
+        self.pair = replace(self.pair, base=base, extra={**self.pair.extra, SAID: said, WROTE: wrote})
 
     def _agree(self, names: Sequence[str], source: Seen, target: Seen) -> None:
         said, base = dict(self.pair.extra.get(SAID, {})), dict(self.pair.base)
         for name in names:
-            for native in self._natives(name, source.shaped):
+            for native in self.natives(name, source.shaped):
                 said[native], base[native] = source.shaped.fields[native], target.fields.get(native)
         self.pair = replace(self.pair, base=base, extra={**self.pair.extra, SAID: said})
 
@@ -372,8 +314,3 @@ def pen_for(attempt: Attempt, target: Target, settings: Any, site: Site) -> Pen:
     if site is attempt.there:
         return attempt.pen
     return replace(attempt.pen, site=site, target=target, settings=settings)
-
-
-def _tell(attempt: Attempt, pair: Link, conflict: Conflict, action: str) -> None:
-    if attempt.connector.mode is not Mode.SHADOW:
-        attempt.book.audit.append(question_row(attempt, pair, conflict, action))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from connector import richtext
 from connector.config import Connector
-from connector.event import Entity, Event, Kind, event_id
+from connector.event import Entity, Event, Kind, Text, event_id
 from connector.expression import MISSING
 from connector.link import Link
 from connector.merge import Move
@@ -96,3 +97,8 @@ def newer(source: Event, target: Event) -> Move | None:
 def last(event: Event) -> dict[str, str]:
     """Return when an item was last changed, as its system tells it."""
     return {"at": str(event.data.get("updated") or "")}
+
+
+def merged_text(before: Mapping[str, Any], rendered: Mapping[str, Any], edited: Mapping[str, Any]) -> Text:
+    """Return a rich text with the edit that was made of how it is rendered on the other side; all are `Text`."""
+    return richtext.merge_back(cast("Text", before), cast("Text", rendered), cast("Text", edited)).text

@@ -16,8 +16,8 @@ from connector.registry import SYSTEMS
 from connector.transforms import TRANSFORMS
 from tests.systems.jira.places import Someone
 from tests.workers.office import CREATED, Office, bugs, comment, event
+from tests.workers.pairs import TEXT, Pairs
 from tests.workers.street import Street
-from tests.workers.test_two_way import TEXT, Pairs
 from workers.operating.fidelity import Fidelity, fidelity, markdown, summary
 from workers.stores import shadows
 
@@ -251,8 +251,8 @@ def test_going_live_starts_at_now(office: Office) -> None:
     assert len(office.jira.items) == 1
 
 
-def test_a_two_way_connector_is_foretold_in_both_directions(redis_client: Redis) -> None:
-    street = Pairs(redis_client)
+def test_a_two_way_connector_is_foretold_in_both_directions() -> None:
+    street = Pairs()
     number = street.report("Broken")
     street.deliver_hooks("git", "jira")
     key = street.issues()["Broken"]["key"]
@@ -262,7 +262,7 @@ def test_a_two_way_connector_is_foretold_in_both_directions(redis_client: Redis)
         street.declare(loaded.connectors["pair"])
 
     mode("shadow")
-    before = street.ours(), street.ours("git"), street.books_of.settled(most=1)
+    before = street.ours(), street.ours("git"), street.book.settled(most=1)
     street.person("PATCH", f"/issues/{number}", {"title": "By a person"})
     street.deliver_hooks("git")
     Someone(street.benches["jira"]).edits(key, summary="By another")
@@ -277,8 +277,8 @@ def test_a_two_way_connector_is_foretold_in_both_directions(redis_client: Redis)
     assert "questions" not in names
 
 
-def test_a_new_item_of_a_two_way_connector_is_foretold(redis_client: Redis) -> None:
-    street = Pairs(redis_client, TEXT.replace("name: pair", "name: pair\n  mode: shadow"))
+def test_a_new_item_of_a_two_way_connector_is_foretold() -> None:
+    street = Pairs(TEXT.replace("name: pair", "name: pair\n  mode: shadow"))
     street.report("Broken")
     street.deliver_hooks("git")
     assert report(street).would == {"create": 1, "update": 1}

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from tests.workers.pairs import Pairs
+from connector.ports import Request
+from tests.systems.jira.places import Someone
+from tests.workers.pairs import TEXT, Pairs
+from workers.operating.acting import Actor
+from workers.operating.questions import Question, decide, questions
 
 
 @pytest.fixture
@@ -130,3 +135,131 @@ def test_quiet_is_quiet(pairs: Pairs, pair: tuple[int, str]) -> None:
         pairs.poll("pair")
         pairs.settle(2)
     assert pairs.writes() == before
+
+
+# --- what a person decides ---------------------------------------------------------------------------------
+def question(pairs: Pairs) -> Question:
+    """Return the only open question."""
+    (found,) = questions(pairs.desk, pairs.config.connectors.values())
+    return found
+
+
+@pytest.fixture
+def asked(pairs: Pairs, pair: tuple[int, str]) -> Question:
+    """Return the question about two titles."""
+    number, issue = pair
+    pairs.ada.edits(issue, summary="Mine")
+    pairs.person("PATCH", f"/issues/{number}", {"title": "No, mine"})
+    pairs.settle()
+    return question(pairs)
+
+
+@pytest.mark.parametrize(
+    ("take", "value", "wanted"), [("from", None, "No, mine"), ("to", None, "Mine"), ("value", "Ours", "Ours")]
+)
+def test_a_decision_is_carried_out_on_both_sides(
+    pairs: Pairs, asked: Question, take: str, value: str | None, wanted: str
+) -> None:
+    for _ in range(2):  # a double click
+        decide(pairs.desk, pairs.inbox, asked, Actor("eve"), take=take, value=value)
+    pairs.settle()
+    assert pairs.on_git()["title"] == pairs.on_jira()["summary"] == wanted
+    assert not pairs.questions()
+    assert not pairs.client.hgetall("jc:{pair}:decisions")
+    row = next(one for one in pairs.audit if one["action"] == "decide")
+    assert (row["actor"], row["take"], row["fields"]) == ("eve", take, ["Summary"])
+    assert "mine" not in str(pairs.audit).casefold()
+
+
+def test_a_question_that_people_settle_themselves_closes(pairs: Pairs, asked: Question, pair: tuple[int, str]) -> None:
+    number, _ = pair
+    pairs.person("PATCH", f"/issues/{number}", {"title": "Mine"})
+    pairs.settle()
+    assert not pairs.questions()
+    assert [one["action"] for one in pairs.audit if one["action"] in {"conflict", "agreed"}] == ["conflict", "agreed"]
+
+
+def test_other_fields_go_on_while_one_is_asked(pairs: Pairs, asked: Question, pair: tuple[int, str]) -> None:
+    pairs.ada.edits(pair[1], labels=["urgent"])
+    pairs.settle()
+    assert pairs.on_git()["labels"] == ["urgent"]
+    assert list(pairs.questions()) == ["Summary"]
+
+
+@pytest.mark.parametrize(("policy", "wanted"), [("from", "No, mine"), ("to", "Mine"), ("newest", "No, mine")])
+def test_a_policy_decides_instead(policy: str, wanted: str) -> None:
+    pairs = Pairs(TEXT.replace("direction: two-way", f"direction: two-way\n  conflicts: {policy}"))
+    number = pairs.report("Broken")
+    pairs.settle()
+    pairs.ada.edits("10001", summary="Mine")
+    pairs.person("PATCH", f"/issues/{number}", {"title": "No, mine"})
+    pairs.settle()
+    assert pairs.on_git()["title"] == pairs.on_jira()["summary"] == wanted
+    assert not pairs.questions()
+
+
+def test_an_edit_that_slips_in_while_we_write_is_not_lost(pairs: Pairs, pair: tuple[int, str]) -> None:
+    number, issue = pair
+    pairs.person("PATCH", f"/issues/{number}", {"title": "From here"})
+    writing: list[str] = []
+
+    def slip(side: str, request: Request) -> None:
+        if side == "jira" and not writing:
+            writing.append(request.path)
+            pairs.ada.edits(issue, summary="Slipped in")
+
+    pairs.told = slip
+    pairs.settle()
+    assert writing
+    assert pairs.on_git()["title"] == pairs.on_jira()["summary"] == "From here"
+    found = question(pairs)
+    assert (found.conflict.holds, found.conflict.lost, found.conflict.why) == ("Slipped in", "to", "slipped")
+    decide(pairs.desk, pairs.inbox, found, Actor("eve"), take="to")
+    pairs.settle()
+    assert pairs.on_git()["title"] == pairs.on_jira()["summary"] == "Slipped in"
+    assert not pairs.questions()
+
+
+def test_what_always_puts_its_own_value_back_is_stopped(pairs: Pairs, pair: tuple[int, str]) -> None:
+    _, issue = pair
+    for number in range(20):
+        title = pairs.on_git()["title"]
+        if not title.endswith("(robot)"):
+            pairs.person("PATCH", f"/issues/{pair[0]}", {"title": f"{number} (robot)"})
+        pairs.settle(1)
+        if pairs.on_jira()["summary"].endswith("(robot)"):
+            pairs.ada.edits(issue, summary=f"{number} (other robot's)")
+        pairs.settle(1)
+    assert question(pairs).conflict.why == "loop"
+
+
+def test_one_side_that_is_gone_writes_nothing_to_the_other(pairs: Pairs, pair: tuple[int, str]) -> None:
+    number, issue = pair
+    pairs.ada.ask("DELETE", f"/issue/{issue}")
+    pairs.settle()
+    before = pairs.writes()
+    pairs.person("PATCH", f"/issues/{number}", {"title": "Renamed here"})
+    pairs.settle()
+    assert pairs.writes() == before + 1
+    assert pairs.book.counts()["dead"] == 0
+
+
+def test_text_that_only_jira_can_hold_survives_an_edit_beside_it(pairs: Pairs, pair: tuple[int, str]) -> None:
+    number, issue = pair
+    panel = {"type": "panel", "attrs": {"panelType": "info"}, "content": [paragraph("Mind the gap")]}
+    status = {"type": "status", "attrs": {"text": "READY", "color": "green", "style": "bold"}}
+    lozenge = {"type": "paragraph", "content": [{"type": "text", "text": "It is "}, status]}
+    document = {"type": "doc", "version": 1, "content": [paragraph("First"), panel, lozenge, paragraph("Last")]}
+    Someone(pairs.benches["jira"], api="3").edits(issue, description=document)
+    pairs.settle()
+    body = pairs.on_git()["body"]
+    pairs.person("PATCH", f"/issues/{number}", {"body": body.replace("Last", "Last but not least")})
+    pairs.settle()
+    first, middle, kept, last = pairs.on_jira()["description"]["content"]
+    assert (first, middle, kept) == (paragraph("First"), panel, lozenge)
+    assert last == paragraph("Last but not least")
+
+
+def paragraph(text: str) -> dict[str, Any]:
+    """Return a paragraph of Atlassian's documents."""
+    return {"type": "paragraph", "content": [{"type": "text", "text": text}]}

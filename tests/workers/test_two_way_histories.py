@@ -72,12 +72,14 @@ class Histories(RuleBasedStateMachine):
     def renames_here(self) -> None:
         title = self.fresh("Here")
         self.edits["git"].add(title)
+        self.look()
         self.pairs.person("PATCH", f"/issues/{self.number}", {"title": title})
         self.look()
 
     def renames_there(self) -> None:
         title = self.fresh("There")
         self.edits["jira"].add(title)
+        self.look()
         self.pairs.clock.move(2000)
         self.pairs.ada.edits(self.issue, summary=title)
         self.look()
@@ -122,8 +124,8 @@ class Histories(RuleBasedStateMachine):
 
     # --- what becomes of webhooks -------------------------------------------------------------------------------
     def collect(self) -> None:
-        for side, waiting in self.mail.items():
-            waiting += self.pairs.hooks(side)
+        for side in self.mail:
+            self.mail[side] += self.pairs.hooks(side)
 
     @rule(side=st.sampled_from(("git", "jira")), late=st.booleans(), twice=st.booleans())
     def deliver(self, side: str, late: bool, twice: bool) -> None:
@@ -210,7 +212,9 @@ class Histories(RuleBasedStateMachine):
         said = [one["body"] for one in self.pairs.person("GET", f"/issues/{self.number}/comments")]
         told = [json.dumps(one["body"]) for one in there["comment"]["comments"]]
         for one in (f"Said here {n}" for n in range(1, self.count + 1)):
-            assert sum(f'"{one}"' in text for text in told) == sum(text.startswith(one + "\n") or text == one for text in said), one
+            assert sum(f'"{one}"' in text for text in told) == sum(
+                text.startswith(one + "\n") or text == one for text in said
+            ), one
         assert len(said) == len(told) or abs(len(said) - len(told)) <= 1  # GitHub's link to its pair is a comment
 
 

@@ -1,0 +1,205 @@
+"""Decide what is to be done about each field of a pair, and which of them a person must decide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from connector.config import Connector, Mode
+from connector.errors import Rejected
+from connector.event import Event
+from connector.expression import MISSING
+from connector.link import Link
+from connector.mapping import Mapped, Policy, Rule
+from connector.merge import Conflict, Move, Stand, Verdict, judge, loops
+from connector.system import Shaped
+from workers.auditing import question_row
+from workers.sides import Seen, Side, last, newer, same, values
+from workers.slipping import WROTE, Slip, given_back
+from workers.stores.conflicts import CONFLICTS
+
+if TYPE_CHECKING:
+    from workers.attempt import Attempt
+
+SAID: Final = "said"
+"""In a pair's ``extra``: per native field of the target, what the source wanted there when both last agreed."""
+
+MOVES: Final = "moves"
+"""In a pair's ``extra``: per field as the user wrote it, when it was last moved, and which way."""
+
+
+def both(connector: Connector) -> tuple[Rule, ...]:
+    """Return all rules of a two-way connector as they read forward."""
+    return (*connector.mapping, *connector.returns)
+
+
+def mapped_by(attempt: Attempt, rules: tuple[Rule, ...], event: Event) -> Mapped:
+    """Map an event by rules; raises `Rejected`."""
+    return attempt.desk.tools.apply(rules, attempt.desk.tools.view(event))
+
+
+class Deciding:
+    """What `workers.converging` knows of one pair, judged."""
+
+    attempt: Attempt
+    whole: Connector
+    pair: Link
+    prefer: Policy | None
+    rules: tuple[Rule, ...]
+    rule_of: Mapping[str, Rule]
+    """The rules as they read forward, by the field as the user wrote it."""
+    back_of: Mapping[str, Rule]
+    """Those for the way back, by the same name."""
+    to: Side
+    slipped: dict[str, Slip]
+    lost: dict[str, str]
+    """The side whose edit of a field was written over, by field."""
+    decided: Mapping[str, Mapping[str, Any]]
+
+    def names(self, shaped: Shaped) -> list[str]:
+        """Return the fields of a shaped state, as the user wrote them."""
+        return list(dict.fromkeys(shaped.names.get(name, name) for name in shaped.fields))
+
+    def natives(self, name: str, shaped: Shaped) -> list[str]:
+        """Return what a field is made of in the target."""
+        return [native for native in shaped.fields if shaped.names.get(native, native) == name]
+
+    def stand(self, name: str, source: Seen, target: Seen) -> Stand:
+        """Say how a field stands."""
+        natives = self.natives(name, source.shaped)
+        said: Mapping[str, Any] = self.pair.extra.get(SAID, {})
+        base = self.pair.base
+        return Stand(
+            values(natives, source.shaped.fields),
+            values(natives, target.fields, missing=None),
+            values(natives, {**base, **said}),
+            values(natives, base),
+        )
+
+    # --- judging -----------------------------------------------------------------------------------------------
+    def verdict(self, name: str, source: Seen, target: Seen) -> Verdict:
+        """Judge one field."""
+        rule, stand = self.rule_of[name], self.stand(name, source, target)
+        found = (
+            self._decision(name, source, target)
+            or self._slip(name, source, target)
+            or judge(
+                stand,
+                direction=rule.direction,
+                policy=rule.policy or self.whole.policy,
+                initial=self.prefer or self.whole.initial,
+                same=same,
+                newer=lambda: newer(source.event, target.event),
+            )
+        )
+        if found.move is Move.BOTH:
+            # A third value goes to the target first; then it is the target's, and goes to the source.
+            found = Verdict(Move.FROM if same(stand.holds, found.value) else Move.TO, found.value)
+        if found.move is Move.FROM and name not in self.back_of:
+            return Verdict(Move.LEAVE)
+        if found.move in {Move.TO, Move.FROM} and name not in self.decided:
+            moves = self.pair.extra.get(MOVES, {}).get(name, ())
+            if loops(moves, found.move, self.attempt.desk.now_ms()):
+                return Verdict(Move.ASK, why="loop")
+        return found
+
+    def _slip(self, name: str, source: Seen, target: Seen) -> Verdict | None:
+        """Judge an edit that was written over, as long as what was written over it stands there and nothing newer."""
+        stand = self.stand(name, source, target)
+        asked = self.pair.extra.get(CONFLICTS, {}).get(name, {})
+        if asked.get("lost"):
+            stands = asked["wants" if asked["lost"] == "to" else "holds"]
+            return Verdict(Move.ASK, why="slipped") if same(stand.wants, stands) and same(stand.holds, stands) else None
+        slip = self.slipped.pop(name, None)  # once: what is given back is ours to bring about from there
+        if slip is None or not same(stand.wants, stand.holds):
+            return None
+        seen = target if slip.side == "to" else source
+        if seen.event.data.get(slip.key) != self.pair.extra.get(WROTE, {}).get(name, {}).get("is"):
+            return None
+        try:
+            lost = self._shaped_slip(name, slip, source, target)
+        except Rejected:
+            return None  # what it says cannot be said on the other side
+        self.lost[name] = slip.side
+        return given_back(slip, stand, lost, self.rule_of[name].policy or self.whole.policy)
+
+    def _shaped_slip(self, name: str, slip: Slip, source: Seen, target: Seen) -> Any:
+        """Return what was written over in the target's form."""
+        to, wanted = self.to, slip.value
+        if slip.side == "from":
+            event = replace(source.event, data={**source.event.data, slip.key: slip.value})
+            wanted = mapped_by(self.attempt, self.rules, event).values.get(name)
+        shaped = to.system.shape(to.site, to.settings, {name: wanted}, to.entity)
+        return values(self.natives(name, source.shaped), {**target.fields, **shaped.fields})
+
+    def _decision(self, name: str, source: Seen, target: Seen) -> Verdict | None:
+        """Return what a person decided about an open question."""
+        said = self.decided.get(name)
+        if said is None or name not in self.pair.extra.get(CONFLICTS, {}):
+            return None
+        asked = self.pair.extra[CONFLICTS][name]
+        if asked.get("lost") and said["take"] in {"from", "to"}:
+            value = asked["wants" if said["take"] == "from" else "holds"]
+            return Verdict(Move.AGREE if self._equal(name, source, target, value) else Move.BOTH, value)
+        match said["take"]:
+            case "from":
+                return Verdict(Move.AGREE if self._equal(name, source, target) else Move.TO)
+            case "to":
+                return Verdict(Move.AGREE if self._equal(name, source, target) else Move.FROM)
+            case _:
+                to = self.to
+                given = said["value"]
+                if isinstance(given, str) and self.back_of[name].path == "body":
+                    given = {"format": "markdown", "content": given}
+                shaped = to.system.shape(to.site, to.settings, {name: given}, to.entity)
+                natives = self.natives(name, source.shaped)
+                value = values(natives, {**target.fields, **shaped.fields})
+                return Verdict(Move.AGREE if self._equal(name, source, target, value) else Move.BOTH, value)
+
+    def _equal(self, name: str, source: Seen, target: Seen, value: Any = MISSING) -> bool:
+        stand = self.stand(name, source, target)
+        if value is not MISSING and not same(stand.holds, value):
+            return False
+        agreed = same(stand.wants, stand.wanted) and same(stand.holds, stand.held)
+        return agreed or same(stand.wants, stand.holds)
+
+    def ask(self, verdicts: Mapping[str, Verdict], source: Seen, target: Seen) -> None:
+        """Open, keep up to date and close what a person must decide."""
+        open_, closed = dict(self.pair.extra.get(CONFLICTS, {})), []
+        for name, verdict in verdicts.items():
+            if verdict.move is Move.ASK:
+                if open_.get(name, {}).get("lost"):
+                    continue  # as it was asked
+                stand = self.stand(name, source, target)
+                lost = self.lost.get(name, "") if verdict.why == "slipped" else ""
+                fresh = Conflict(
+                    name=name,
+                    wants=verdict.value if lost == "from" else stand.wants,
+                    holds=verdict.value if lost == "to" else stand.holds,
+                    lost=lost,
+                    wanted=None if stand.wanted is MISSING else stand.wanted,
+                    held=None if stand.held is MISSING else stand.held,
+                    why=verdict.why,
+                    at=open_.get(name, {}).get("at") or self.attempt.desk.now().isoformat(),
+                    here=last(source.event),
+                    there=last(target.event),
+                )
+                if name not in open_:
+                    _tell(self.attempt, self.pair, fresh, "conflict")
+                open_[name] = fresh.as_json()
+                self.attempt.notes.append(f"conflict: {name} waits for a person")
+            elif name in open_ and verdict.move is Move.AGREE:
+                _tell(self.attempt, self.pair, Conflict(**open_.pop(name)), "agreed")
+                closed.append(name)
+        if open_ != self.pair.extra.get(CONFLICTS, {}) and self.attempt.connector.mode is not Mode.SHADOW:
+            if open_:
+                self.attempt.store.note_conflict(self.pair.source)
+            self.pair = replace(self.pair, extra={**self.pair.extra, CONFLICTS: open_})
+        if closed and self.attempt.connector.mode is not Mode.SHADOW:
+            self.attempt.store.decided(self.pair.source, closed, last=False)
+
+
+def _tell(attempt: Attempt, pair: Link, conflict: Conflict, action: str) -> None:
+    if attempt.connector.mode is not Mode.SHADOW:
+        attempt.book.audit.append(question_row(attempt, pair, conflict, action))
