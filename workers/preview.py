@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from connector.config import Connector, Mode
 from connector.errors import ConnectorError, RateLimited, Rejected, Unauthorized
-from connector.event import Event
+from connector.event import Entity, Event
 from connector.link import Link
 from connector.ports import Request
 from workers.attempt import Attempt
@@ -123,7 +123,8 @@ def preview(desk: Desk, connector: Connector, event: Event, *, books: Deliveries
 
     Raises the `ConnectorError` that a delivery would end in.
     """
-    dry = replace(connector, mode=Mode.SHADOW)
+    # Of a two-way connector the face that looks at where the event comes from, as in a delivery.
+    dry = replace(connector.facing(event.entity.connection), mode=Mode.SHADOW)
     store = books if books is not None else cast("Deliveries", _NoBooks())
     known = store.link(event.entity.ref)
     letter = Letter("preview", event.id, event.entity.ref, event.kind.value, "live", event.entity.key, 0, 0, 0, "")
@@ -209,12 +210,38 @@ def each(desk: Desk, connector: Connector, events: Sequence[Event], *, books: De
             yield Tried(event, error=error)
 
 
+def find(desk: Desk, connector: Connector, text: str) -> Event:
+    """Return the newest state event of an item that a person named; of a two-way connector on either side.
+
+    Raises the `ConnectorError` of the source where it is found nowhere.
+    """
+    config, wrong = desk.config(), list[ConnectorError]()
+    for face in [connector, connector.back] if connector.back is not None else [connector]:
+        name = face.source.connection
+        site = desk.site(name, desk.ticks() + desk.call.total_seconds())
+        try:
+            return desk.system_of(config, name).find(site, face.source.settings, text)
+        except ConnectorError as error:
+            wrong.append(error)
+    raise wrong[0]
+
+
+def _read(attempt: Attempt, entity: Entity) -> Mapping[str, Any] | None:
+    """Read what would be written to, which for a two-way connector may be either side."""
+    back = attempt.whole.back
+    if back is None or entity.connection == attempt.connector.target.connection:
+        return attempt.target.read(attempt.there, attempt.settings, entity)
+    end = back.target if entity.connection == back.target.connection else attempt.whole.target
+    target = attempt.desk.system_of(attempt.config, end.connection).target
+    return target.read(attempt.post(end.connection, attempt.until), end.settings, entity) if target else None
+
+
 def _step(attempt: Attempt, would: Would) -> Step:
     change, shaped = would.change, would.shaped
     now: Mapping[str, Any] = {}
     if change.entity is not None and change.fields:
         try:
-            read = attempt.target.read(attempt.there, attempt.settings, change.entity)
+            read = _read(attempt, change.entity)
         except ConnectorError:
             read = None
         now = (read or {}).get("fields", {})

@@ -9,8 +9,10 @@ from fakeredis import FakeRedis, FakeServer
 
 from connector.errors import Rejected
 from connector.mapping import Rule
+from tests.systems.jira.places import Someone
+from tests.workers.pairs import Pairs
 from tests.workers.street import Street, bugs
-from workers.preview import Preview, hidden, preview
+from workers.preview import Preview, find, hidden, preview
 
 
 @pytest.fixture
@@ -100,3 +102,23 @@ def test_credentials_in_a_body_are_hidden() -> None:
         "url": "https://[redacted]@host",
         "list": [{"password": "[redacted]"}, 3, None],
     }
+
+
+def test_a_two_way_connector_is_shown_from_either_side() -> None:
+    pairs = Pairs()
+    one = pairs.config.connectors["pair"]
+    number = pairs.report("Broken")
+    pairs.deliver_hooks("git", "jira")
+    key = pairs.issues()["Broken"]["key"]
+    pairs.clock.move(5000)
+    Someone(pairs.benches["jira"]).edits(key, summary="Mended")
+    before = effects(pairs)
+    got = preview(pairs.desk, one, find(pairs.desk, one, key), books=pairs.books(one))
+    (step,) = got.steps
+    assert (step.action, step.target) == ("update", f"acme/web#{number}")
+    (field,) = step.fields
+    assert (field.now, field.then) == ("Broken", "Mended")
+    assert [request.method for request in step.requests] == ["PATCH"]
+    assert effects(pairs) == before
+    with pytest.raises(Rejected, match="#999"):
+        find(pairs.desk, one, "acme/web#999")

@@ -105,10 +105,9 @@ def _events_of(process: Any, connector: Connector, what: str, headers: tuple[str
         return [replace(event, partial=False) for event in found]
     if path.suffix == ".json":
         fail(f"there is no file {what}", USAGE)
-    import time
+    from workers.preview import find
 
-    desk = process.wiring.desk()
-    return [system.find(desk.site(connection.name, time.monotonic() + 60), connector.source.settings, what)]
+    return [find(process.wiring.desk(), connector, what)]
 
 
 def print_preview(shown: Any, *, requests: bool = False) -> None:

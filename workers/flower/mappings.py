@@ -18,7 +18,7 @@ from workers.desk import Desk
 from workers.flower.face import Face
 from workers.flower.show import readable, when
 from workers.operating import acting
-from workers.preview import Preview, preview
+from workers.preview import Preview, find, preview
 from workers.roles import Role
 from workers.stores.versions import versions
 
@@ -100,8 +100,7 @@ def attempt(desk: Desk, connector: Connector, what: str) -> list[Trial]:
         if not events:
             raise Unreadable(got.ignored or "it holds no event")
     else:
-        site = desk.site(connection.name, desk.ticks() + desk.call.total_seconds())
-        events = [system.find(site, connector.source.settings, what)]
+        events = [find(desk, connector, what)]
     return [_tried(desk, connector, event) for event in events]
 
 
