@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connector.cases import Case, Expected, cases
 from connector.config import Config
@@ -16,6 +18,7 @@ from connector.system import Inbound, System
 from connector.transforms import TRANSFORMS
 from connector.trial import Outcome, differences, tried
 from tests.systems.examining import CONNECTIONS
+from workers.cli.recording import as_yaml
 from workers.files import ready_made, ready_made_cases
 from workers.tools import tools
 
@@ -144,6 +147,45 @@ def test_a_difference_is_shown_line_by_line() -> None:
 
 def test_white_space_that_a_yaml_block_adds_is_no_difference() -> None:
     assert list(differences(Expected(fields={"A": "one\ntwo\n"}), Outcome(fields={"A": "one  \ntwo"}))) == []
+
+
+WORDS = st.text(st.characters(codec="utf-8"), max_size=30)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-1000, 1000) | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=2),
+    max_leaves=5,
+)
+FIELDS = st.dictionaries(st.text("abcXYZ ", min_size=1, max_size=8), VALUES, max_size=4)
+
+
+@given(
+    fields=FIELDS,
+    absent=st.lists(WORDS, max_size=2).map(tuple),
+    messages=st.lists(WORDS, max_size=2).map(tuple),
+    comment=st.none() | WORDS,
+    losses=st.lists(WORDS, max_size=2).map(tuple),
+    flags=st.tuples(st.booleans(), st.booleans()),
+)
+def test_what_is_recorded_passes_whatever_it_is(  # noqa: PLR0917 - one parameter a part
+    fields: dict[str, Any],
+    absent: tuple[str, ...],
+    messages: tuple[str, ...],
+    comment: str | None,
+    losses: tuple[str, ...],
+    flags: tuple[bool, bool],
+) -> None:
+    got = Outcome(
+        fields=fields,
+        absent=tuple(one for one in absent if one not in fields),
+        creates=flags[0],
+        removes=flags[1],
+        messages=messages,
+        comment=comment,
+        losses=losses,
+    )
+    case = {"name": "a", "event": {"kind": "issue.created"}, "expect": got.said()}
+    text = as_yaml({"version": 1, "cases": [case]})
+    assert list(differences(case_of(text).expected, got)) == []
 
 
 # --- the file ------------------------------------------------------------------------------------------------

@@ -97,15 +97,12 @@ class Folder:
         return documents(load_folder(self.path, self.only), ready_made(), variables=self._variables)
 
     def cases(self) -> dict[str, bytes]:
-        """Return the files of mapping tests beside the connectors: name relative to the folder -> content."""
-        found = {}
+        """Return the files of mapping tests, which stand beside the connectors: name in the folder -> content."""
+        found = [path for path in _listed(self.path) if path.name.endswith(TESTS)]
         for above, below, names in os.walk(self.path / "connectors"):
             below[:] = sorted(name for name in below if not name.startswith("."))
-            for name in sorted(names):
-                if name.endswith(TESTS) and not name.startswith("."):
-                    path = Path(above, name)
-                    found[path.relative_to(self.path).as_posix()] = _content(path)
-        return found
+            found += [Path(above, name) for name in sorted(names) if name.endswith(TESTS) and not name.startswith(".")]
+        return {path.relative_to(self.path).as_posix(): _content(path) for path in found}
 
     def stamp(self) -> object:
         """Return something that differs once a file has changed, come or gone; reads no file.
@@ -194,8 +191,12 @@ def _found(root: Path, only: Path | None) -> Iterator[tuple[str, Path]]:
 
 
 def _files(folder: Path) -> list[Path]:
+    return [path for path in _listed(folder) if _is_ours(path)]
+
+
+def _listed(folder: Path) -> list[Path]:
     try:
-        return sorted(path for path in folder.iterdir() if _is_ours(path) and not path.is_dir())
+        return sorted(path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_dir())
     except OSError:
         return []  # a folder that vanished holds nothing; reading says so
 

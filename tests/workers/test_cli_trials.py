@@ -61,6 +61,16 @@ def test_a_file_of_cases_that_cannot_be_is_bad_usage(terminal: Terminal) -> None
     assert "connectors/web.test.yaml:6: cases[0].expct: unknown key; did you mean 'expect'?" in said
 
 
+def test_a_connector_in_one_file_has_its_cases_beside_it(terminal: Terminal, payload: Path) -> None:
+    text = (terminal.home / "connectors/web.yaml").read_text().removeprefix("version: 1\n")
+    (terminal.home / "connectors/web.yaml").unlink()
+    inside = "".join(f"    {line}\n" for line in text.splitlines())
+    terminal.write("connectors.yaml", f"version: 1\nconnectors:\n  -\n{inside}")
+    terminal.write("connectors.test.yaml", CASES)
+    terminal("test", "--record", "web-bugs", payload)
+    assert "2 passed" in terminal("test").stdout
+
+
 def test_only_the_named_connectors_are_tested(terminal: Terminal) -> None:
     terminal.write("connectors/web.test.yaml", CASES)
     assert "did you mean 'web-bugs'?" in terminal("test", "web-bgus", code=2).stderr

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import yaml
 
@@ -47,7 +48,9 @@ def record(root: Path, config: Config, what: Recording, outcome: Callable[[Case]
     got = outcome(case).said()
     event = {"file": relative, **({"headers": dict(what.headers)} if what.headers else {})}
     document = {"name": what.name, "event": event, **({"linked": True} if what.linked else {}), "expect": got}
-    _append(root / file, file, "" if file == _beside(one.file) else what.connector, document)
+    declared = {name: known.file for name, known in config.connectors.items()}
+    head = "" if file == _beside(one.file) else f"connector: {what.connector}\n"
+    _append(root / file, file, declared, head, document)
     console.print(f"wrote the case {what.name!r} into {file}; look at it before you keep it:")
     say(shown(got))
 
@@ -73,30 +76,22 @@ def _beside(file: str) -> str:
 def _file_of(config: Config, file: str, connector: str) -> str:
     """Return the file that the cases of a connector are in: beside its own, where that holds no other connector."""
     alone = [one.file for one in config.connectors.values()].count(file) == 1
-    return _beside(file) if alone and file.startswith("connectors/") else f"connectors/{connector}{TESTS[0]}"
+    return _beside(file) if alone else f"connectors/{connector}{TESTS[0]}"
 
 
-def _append(path: Path, file: str, connector: str, case: dict[str, Any]) -> None:
+def _append(path: Path, file: str, declared: Mapping[str, str], head: str, case: dict[str, Any]) -> None:
     """Write a case at the end of a file; what people wrote before it stays as it is, comments too."""
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     if not before.strip():
-        before = "version: 1\n" + (f"connector: {connector}\n" if connector else "") + "cases:\n"
-    item = yaml.dump([case], Dumper=_Blocks, sort_keys=False, allow_unicode=True, width=120)
-    after = (
-        before.rstrip()
-        + "\n"
-        + "".join(f"  {line}" if line.strip() else line for line in item.splitlines(keepends=True))
-    )
-    count = len(cases({file: before}, {connector or "x": _stem(file)})[0]) if path.exists() else 0
-    written, problems = cases({file: after}, {connector or "x": _stem(file)})
+        before = f"version: 1\n{head}cases:\n"
+    item = "".join(f"  {line}" if line.strip() else line for line in as_yaml([case]).splitlines(keepends=True))
+    after = f"{before.rstrip()}\n{item}"
+    count = len(cases({file: before}, declared)[0]) if path.exists() else 0
+    written, problems = cases({file: after}, declared)
     if problems or len(written) != count + 1:
         _cannot(file, problems)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(after, encoding="utf-8")
-
-
-def _stem(file: str) -> str:
-    return next(file.removesuffix(ending) for ending in TESTS if file.endswith(ending)) + ".yaml"
 
 
 def _cannot(file: str, problems: Sequence[Problem]) -> NoReturn:
@@ -105,12 +100,23 @@ def _cannot(file: str, problems: Sequence[Problem]) -> NoReturn:
     fail(f"{file} cannot be added to: cases: must be its last key, with its items two spaces in", USAGE)
 
 
+def as_yaml(value: Any) -> str:
+    """Write a value so that `connector.documents` reads the same, texts of several lines as people write them."""
+    return yaml.dump(value, Dumper=_Blocks, sort_keys=False, allow_unicode=True, width=120)
+
+
+_NUMBER: Final = re.compile(r"[-+]?\.?[0-9]")
+_BREAK: Final = re.compile("[\x85\u2028\u2029]")
+"""Ends a line in YAML 1.1, and is a character like any other in 1.2."""
+
+
 class _Blocks(yaml.SafeDumper):
-    """Writes texts of several lines as people do."""
+    """Knows what is text in YAML 1.1 and a number in 1.2: 1e5, 0E0."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> Any:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    style = '"' if _NUMBER.match(text) or _BREAK.search(text) else "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Blocks.add_representer(str, _text)

@@ -66,6 +66,10 @@ def _open(repository: Json, target: Target) -> Iterator[Finding]:
     elif repository.get("disabled") is True:
         text = f"{target.repository} is disabled by GitHub"
         yield Finding(Level.PROBLEM, _TO, text, "name another", "disabled")
+    name = str(repository.get("full_name") or target.repository)
+    if name.casefold() != target.repository.casefold():
+        text = f"{target.repository} is called {name} now: GitHub leads there until the old name is taken"
+        yield Finding(Level.WARNING, _TO, text, f"write {name}", "renamed")
     if repository.get("has_issues") is False:
         text = f"issues are switched off in {target.repository}"
         yield Finding(Level.PROBLEM, _TO, text, "switch them on in its settings", "no_issues")

@@ -43,6 +43,13 @@ def test_a_repository_that_is_gone_archived_or_without_issues_is_a_problem(here:
     assert bad(examine(here, into(GOOD))) == [("not_found", "to.repository")]
 
 
+def test_a_repository_that_was_renamed_is_told_with_its_new_name(here: Bench) -> None:
+    here.sandbox.rename("acme/web", "site")
+    found = examine(here, into("{Title: title}"))
+    assert bad(found) == []
+    assert told(found, "to.repository", Level.WARNING).act == "write acme/site"
+
+
 def test_what_github_drops_without_a_word_is_a_problem(here: Bench) -> None:
     here.sandbox.world.repository("acme/web").writers = {"alice"}
     assert bad(examine(here, into(GOOD))) == [
