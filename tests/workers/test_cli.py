@@ -278,6 +278,17 @@ def test_the_audit_file_is_read_past_a_torn_line(terminal: Terminal) -> None:
     assert terminal.json("audit", "other", "--file") == []
 
 
+def test_sandboxes_that_cannot_be_served_say_why(terminal: Terminal) -> None:
+    import socket
+
+    assert "no address like" in terminal("sandbox", "--webhooks", "nonsense", code=2).stderr
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert "is in use" in terminal("sandbox", "--port", port, code=1).stderr
+
+
 def test_a_port_that_others_hold_is_known_before() -> None:
     import socket
 

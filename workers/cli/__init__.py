@@ -28,6 +28,7 @@ from workers.cli import (
     rebuild,
     reference,
     run,
+    sandboxes,
     setup,
     shadow,
     snapshot,
@@ -80,6 +81,7 @@ for group in (
     rebuild,
     reference,
     demo,
+    sandboxes,
     bench,
 ):
     for command in group.COMMANDS:
