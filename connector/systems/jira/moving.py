@@ -20,7 +20,7 @@ from connector.systems.jira.choices import gone
 from connector.systems.jira.metadata import LIFE, Field, Status, field_of, statuses_of
 from connector.systems.jira.readback import shown
 from connector.systems.jira.text import words
-from connector.systems.jira.transitions import STEPS, asked, offered
+from connector.systems.jira.transitions import RANK, STEPS, asked, offered
 from connector.systems.jira.vocabulary import Json, member
 from connector.systems.jira.wanted import CATEGORIES
 from connector.systems.jira.workflow import from_workflow
@@ -210,26 +210,35 @@ def _unfed(way: Way, fed: frozenset[str]) -> list[Field]:
 
 def _reached(flow: Workflow, wanted: Named, goals: frozenset[str], fed: frozenset[str]) -> Iterator[Finding]:
     """Say from which statuses an issue cannot be brought where it shall be."""
-    near = set(goals)
-    for _ in range(STEPS):
-        near |= {way.source for way in flow.ways if way.goal in near and not _unfed(way, fed)}
-    direct = {way.source for way in flow.ways if way.goal in goals}
     done = any(flow.category(goal) == "done" for goal in goals)
     stuck = sorted(
         flow.name(name)
-        for name in flow.seen - near - direct
+        for name in flow.seen - goals
         # Done in another sense is left as it is.
-        if not (done and flow.category(name) == "done")
+        if not (done and flow.category(name) == "done") and not _leads(flow, name, goals, fed)
     )
-    goal = " or ".join(sorted(flow.name(one) for one in goals))
-    unseen = set(flow.statuses) - flow.seen
     if not stuck:
         return
-    if not (near | direct) - goals and not unseen:
+    goal = " or ".join(sorted(flow.name(one) for one in goals))
+    unseen = flow.statuses.keys() - flow.seen
+    if not any(way.goal in goals for way in flow.ways) and not unseen:
         text = f"no transition leads into {goal} from anywhere"
         yield Finding(Level.PROBLEM, wanted.path, text, "have one added to the workflow, or name another", "transition")
         return
-    text = f"from {listed(stuck)} the workflow does not lead to {goal} within {STEPS} steps"
+    text = f"from {listed(stuck)} the workflow does not lead to {goal}, or only past what lies between the two"
     more = f" (nothing is known of {listed(flow.name(one) for one in unseen)}: no issue is there)" if unseen else ""
     act = "have a transition added, or leave such issues to people"
     yield Finding(Level.WARNING, wanted.path, text + more, act, "transition")
+
+
+def _leads(flow: Workflow, start: str, goals: frozenset[str], fed: frozenset[str]) -> bool:
+    """Tell whether `transitions.move` finds a way: directly, or by steps between where it is and where it shall be."""
+    ends = {RANK.get(flow.category(one), -1) for one in (start, *goals)}
+    here = {start}
+    for _ in range(STEPS + 1):
+        ways = [way for way in flow.ways if way.source in here]
+        if any(way.goal in goals for way in ways):
+            return True  # what its screen demands is told apart
+        between = {way.goal for way in ways if min(ends) <= RANK.get(flow.category(way.goal), -1) <= max(ends)}
+        here |= {way.goal for way in ways if way.goal in between and not _unfed(way, fed)}
+    return False

@@ -16,7 +16,8 @@ from connector.systems.jira.vocabulary import Json, member
 
 STEPS: Final = 3
 """How many transitions are taken, one after the other, where none leads there directly."""
-_RANK: Final = {"new": 0, "indeterminate": 1, "done": 2}
+RANK: Final = {"new": 0, "indeterminate": 1, "done": 2}
+"""The order of Jira's categories: on its way an issue never leaves the range between where it is and shall be."""
 
 
 def move(site: Site, target: JiraTarget, entity: Entity, fields: Json, has: Json) -> bool:
@@ -99,15 +100,15 @@ def _towards(
 
     So an issue on its way between two open statuses is never closed for a moment.
     """
-    here, there = _RANK.get(_category(now)), _RANK.get(_category_wanted(known, wanted))
+    here, there = RANK.get(_category(now)), RANK.get(_category_wanted(known, wanted))
     if here is None or there is None:
         return None
     between = [
         one
         for one in ways
-        if _named(one["to"]) not in seen and min(here, there) <= _RANK.get(_category(one["to"]), -1) <= max(here, there)
+        if _named(one["to"]) not in seen and min(here, there) <= RANK.get(_category(one["to"]), -1) <= max(here, there)
     ]
-    return min(between, key=lambda one: abs(_RANK[_category(one["to"])] - there), default=None)
+    return min(between, key=lambda one: abs(RANK[_category(one["to"])] - there), default=None)
 
 
 def _fillable(step: Json, given: Json) -> bool:

@@ -330,6 +330,18 @@ def test_a_workflow_that_does_not_lead_there_is_seen_as_far_as_there_are_issues(
     assert bad(status(fresh, "{open: To Do}")) == [("transition", "mapping.Status.map.open")]
 
 
+def test_a_way_through_done_is_none_for_an_issue_that_stays_open(here: Bench) -> None:
+    ada = Someone(here)
+    working, finished = ada.creates(), ada.creates()
+    ada.moves_to(working, "11")
+    ada.moves_to(finished, "31", resolution={"name": "Fixed"})
+    here.clock.move(here.site.settings.index_lag)
+    found = status(here, "{open: To Do}")
+    assert bad(found) == []
+    text = told(found, "mapping.Status.map.open", Level.WARNING).text
+    assert text.startswith("from In Progress the workflow does not lead to To Do, or only past")
+
+
 def test_an_administrator_knows_the_ways_out_of_statuses_that_no_issue_is_in() -> None:
     fresh = place("cloud")
     Someone(fresh).creates()
