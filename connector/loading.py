@@ -229,6 +229,13 @@ class _Loading:
             self.wrong(document, ("to", "connection"), "a two-way connector ties two connections")
         source = self.load_end(document, "from", {"connection": there, **back["source"]}, under=("back",))
         target = self.load_end(document, "to", {"connection": here, **back["target"]}, under=("back",))
+        for key, end in (("from", source), ("to", target)):
+            connection = self.connections[here if key == "to" else there]
+            # Whether the connection is for the team at all has been told of the way there.
+            if end is not None and connector.owner.team in connection.teams:
+                places = self.systems[connection.system].places
+                if found := not_for(connection, connector.owner.team, key, end, places):
+                    self.wrong(document, ("back", *found[0]), found[1])
         if source is None or target is None:
             return connector
         ends = [self.systems[self.connections[name].system].target for name in (here, there)]

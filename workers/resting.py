@@ -38,10 +38,11 @@ def rest_of(desk: Desk, config: Config, connector: Connector) -> Rest | None:
         return Rest("stopped", stop.words, since=stop.since, calls=False)
     if connector.mode is Mode.PAUSED:
         return Rest("paused", "mode: paused in its file")
-    for name in dict.fromkeys((connector.target.connection, connector.source.connection)):
-        if (until := in_maintenance(desk, config, name)) is not None:
-            calls = name != connector.source.connection
-            return Rest("maintenance", f"{name} is in maintenance", until=_ms(until), calls=calls)
+    source, target = connector.source.connection, connector.target.connection
+    closed = {name: until for name in (source, target) if (until := in_maintenance(desk, config, name)) is not None}
+    if closed:
+        why = " and ".join(f"{name} is in maintenance" for name in closed)
+        return Rest("maintenance", why, until=_ms(max(closed.values())), calls=source not in closed)
     if connector.quiet and (until := rests_until(connector.quiet, desk.now())) is not None:
         return Rest("quiet", "quiet hours", until=_ms(until))
     return None

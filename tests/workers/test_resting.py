@@ -176,6 +176,15 @@ def test_a_target_in_maintenance_keeps_no_source_from_being_polled(office: Offic
     assert seen
 
 
+def test_where_both_are_in_maintenance_the_longer_one_counts_and_nothing_is_polled(office: Office) -> None:
+    maintained(office, "git", 1)
+    maintained(office, "jira", 2)
+    got = rest_of(office.desk, office.config, office.config.connectors["bugs"])
+    assert got is not None
+    assert (got.why, got.calls) == ("git is in maintenance and jira is in maintenance", False)
+    assert got.until == int((office.now() + 2 * HOUR).timestamp() * 1000)
+
+
 def test_in_quiet_hours_sources_are_polled(office: Office) -> None:
     quiet_for(office, 2)
     assert may_poll(office.desk, office.config, office.config.connectors["bugs"])
