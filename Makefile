@@ -5,7 +5,7 @@
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help install test demo chaos simulate check format-check lint types contracts format clean moved
+.PHONY: help install test demo chaos simulate converge check format-check lint types contracts format clean moved
 
 ifeq ($(wildcard setup.cfg),)
 $(error run it in the project's folder, or as: make -C FOLDER)
@@ -64,6 +64,9 @@ chaos: $(STAMP) ## Let a storm of faults rage over real processes, then judge (M
 
 simulate: $(STAMP) ## Play whole histories of the engine in simulated time (N=1000 SEED=1); a seed plays the same again
 	@$(PY) -m tests.simulator.history --number $(or $(N),1000) --seed $(or $(SEED),1)
+
+converge: $(STAMP) ## Let people edit both sides of a two-way connector while everything goes wrong (N=20000 SEED=1)
+	@TWO_WAY_HISTORIES=$(or $(N),20000) $(PY) -m pytest -q -p no:cacheprovider --timeout 0 $(if $(SEED),--hypothesis-seed=$(SEED)) tests/workers/test_two_way_histories.py
 
 check: $(STAMP) ## Do all that CI does: format, lint, types, import contracts, tests
 	@$(MAKE) --no-print-directory format-check

@@ -205,8 +205,14 @@ def _copied(connector: Connector, event: Event, view: Mapping[str, Any], tools: 
             return None
         earlier = effect_key(connector.uid, event.entity.ref, "comment", event.sub)
         return Append(Action.DELETE_COMMENT, "uncomment", event.sub, earlier=earlier)
-    if event.kind not in {Kind.COMMENT_CREATED, Kind.COMMENT_UPDATED} or not _may_see(options.audience, event):
+    if event.kind not in {Kind.COMMENT_CREATED, Kind.COMMENT_UPDATED}:
         return None
+    if not may_see(options.audience, event):
+        if event.kind is Kind.COMMENT_CREATED:
+            return None
+        # It may have been for everybody before: then a copy stands where it may not be read any more.
+        earlier = effect_key(connector.uid, event.entity.ref, "comment", event.sub)
+        return Append(Action.DELETE_COMMENT, "narrow", event.id, earlier=earlier)
     text = tools.render(options.text or COMMENT_TEXT, view)
     if event.kind is Kind.COMMENT_CREATED:
         return Append(Action.COMMENT, "comment", event.sub, text)
@@ -216,7 +222,8 @@ def _copied(connector: Connector, event: Event, view: Mapping[str, Any], tools: 
     return Append(Action.EDIT_COMMENT, "recomment", event.id, text, earlier=earlier)
 
 
-def _may_see(audience: Audience, event: Event) -> bool:
+def may_see(audience: Audience, event: Event) -> bool:
+    """Tell whether those who read the target may read the comment that an event speaks of."""
     comment = event.data.get("comment") or {}
     return audience is Audience.ALL or comment.get("visibility", "public") == "public"
 
@@ -224,7 +231,7 @@ def _may_see(audience: Audience, event: Event) -> bool:
 def _why_nothing(connector: Connector, event: Event, now: datetime) -> str:
     if expired(connector, event, now):
         return "expired: too old to be worth a message"
-    if event.kind.is_append and not _may_see(connector.comments.audience, event):
+    if event.kind.is_append and not may_see(connector.comments.audience, event):
         return "the comment is not public"
     if event.kind is Kind.COMMENT_DELETED:
         return "deletions of comments are not copied"

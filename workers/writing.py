@@ -202,7 +202,7 @@ class Pen:
             self.book.forget.append(change.effect)
         else:
             self.book.done.append(
-                (change.effect, written.remote, _entity_json(written.entity), EFFECT_LIFE),
+                (change.effect, written.remote, entity_json(written.entity), EFFECT_LIFE),
             )
         return written
 
@@ -234,7 +234,8 @@ def _digest(change: Change) -> str:
     return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
-def _entity_json(entity: Entity) -> str:
+def entity_json(entity: Entity) -> str:
+    """Return an entity as the record of an effect holds it."""
     return orjson.dumps([entity.connection, entity.type, entity.id, entity.key, entity.url, entity.scope]).decode()
 
 

@@ -20,7 +20,7 @@ from connector.event import Event
 from connector.ports import Request
 from tests.workers.pairs import Pairs
 
-HISTORIES: Final = int(os.environ.get("TWO_WAY_HISTORIES", "120"))
+HISTORIES: Final = int(os.environ.get("TWO_WAY_HISTORIES", "100"))
 STATES: Final = ("To Do", "In Progress", "Done")
 LABELS: Final = ("bug", "urgent", "old", "here")
 
