@@ -15,6 +15,7 @@ from tests.workers.commanding import CONNECTIONS, CONNECTOR, Terminal
 from tests.workers.office import bugs
 from workers.cli import main
 from workers.cli.run import _serving, cannot_listen
+from workers.files import ready_made
 
 
 @pytest.fixture
@@ -237,7 +238,7 @@ def test_check_live_names_a_credential_that_is_not_there(terminal: Terminal) -> 
 
 # --- others ------------------------------------------------------------------------------------------------------
 def test_init_writes_what_check_accepts_and_overwrites_nothing(terminal: Terminal) -> None:
-    for name in ("github-to-jira", "jira-to-slack", "jira-to-github-status"):
+    for name in sorted(ready_made()):
         folder = terminal.home / name
         said = terminal("init", "--template", name, folder).stdout
         assert "wrote" in said

@@ -186,7 +186,7 @@ class _Making:
         name = self.name or template
         if name in self.taken:
             fail(f"there is a connector {name!r} already; give --name", USAGE)
-        self.draft.connectors[name] = {"template": template, "mode": "shadow", **ends}
+        self.draft.connectors[name] = {"template": template, "mode": "shadow", **ends, **given.back(document, ends)}
         self.draft.config()
         if probed:
             self._probe(name)
@@ -212,12 +212,15 @@ class _Making:
             raise ConfigError(tuple(problems))
 
     def _write(self, name: str) -> None:
+        from workers.settings import ConfigSource
+
         for path in self.draft.write():
             console.print(f"wrote {path}")
         at = "" if self.settings.home == Path.cwd() else f" --home {self.settings.home}"
+        follows = self.settings.config_source is ConfigSource.STORE
         console.print(
             f"Next:  connector{at} preview {name} --last 10\n"
-            f"       connector{at} up\n"
+            f"       connector{at} {'apply' if follows else 'up'}\n"
             f"{name} starts in shadow mode: it plans and shows, and writes nothing until connector promote {name}."
         )
 
@@ -226,7 +229,7 @@ class _Making:
 def _examples(folder: Path, chosen: tuple[str, ...], templates: Mapping[str, Any]) -> None:
     """Write files to fill in; asks nobody, neither a person nor a system."""
     from workers.files import ready_made_cases
-    from workers.setting_up.given import variables
+    from workers.setting_up.given import back, variables
 
     tests = ready_made_cases()
     ends = {name: templates[name] for name in chosen}
@@ -235,7 +238,7 @@ def _examples(folder: Path, chosen: tuple[str, ...], templates: Mapping[str, Any
     main = {"version": 1, "instance": "main", "connections": connections}
     files = {folder / "connections" / "main.yaml": _yaml(main)}
     for name, end in ends.items():
-        document = {
+        document: dict[str, Any] = {
             "version": 1,
             "name": name,
             "template": name,
@@ -248,7 +251,7 @@ def _examples(folder: Path, chosen: tuple[str, ...], templates: Mapping[str, Any
                 "from": dict(SYSTEMS[end["to"]["connection"]].example["source"]),
                 "to": dict(SYSTEMS[end["from"]["connection"]].example["target"]),
             }
-        files[folder / "connectors" / f"{name}.yaml"] = _yaml(document)
+        files[folder / "connectors" / f"{name}.yaml"] = _yaml({**document, **back(end, document)})
         if name in tests:
             files[folder / "connectors" / f"{name}{TESTS[0]}"] = tests[name].decode()
     env = "".join(f"{name}=\n" for name in sorted(set(variables(connections))))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from connector.config import Connection
-from connector.declare import NAME, near
+from connector.declare import NAME, chosen_from, near
 from connector.errors import ConfigError, Problem
 from connector.grammar import AnyConnectionSchema
 from connector.registry import SYSTEMS
@@ -118,6 +118,35 @@ def declared(system: System, side: str) -> tuple[Any, Mapping[str, Any]]:
     if schema is None:
         raise ConfigError((Problem("", 0, side, f"{system.title} cannot stand there"),))
     return schema, system.example["source" if side == "from" else "target"]
+
+
+def back(template: Template, ends: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what a two-way connector says besides its ends: the same places, seen from the other side; {} else.
+
+    Of several places the first is where the way back would create.
+    """
+    if template.get("direction") != "two-way":
+        return {}
+    systems = {side: system_named(str(template[side]["connection"])) for side in ENDS}
+    seen = {"from": _seen(systems["to"], "from", ends["to"]), "to": _seen(systems["from"], "to", ends["from"])}
+    return {"back": seen}
+
+
+def _seen(system: System, side: str, place: Mapping[str, Any]) -> dict[str, Any]:
+    other, _ = declared(system, "to" if side == "from" else "from")
+    known: dict[str, Any] = {}
+    for key, value in place.items():
+        field = field_at((other,), (key,))
+        if field is not None and (chosen := chosen_from(field)) is not None:
+            known[chosen[0]] = value
+    schema, example = declared(system, side)
+    found = {}
+    for blank in blanks(schema, example, name=side, system=system.name):
+        value = known.get(blank.chosen[0]) if blank.chosen is not None else None
+        if value is not None:
+            several = value if isinstance(value, list) else [value]
+            found[blank.path[0]] = several if blank.many else several[0]
+    return found
 
 
 def fill(document: dict[str, Any], word: str, schemas: tuple[Any, ...], given: Mapping[Path, str]) -> list[Problem]:

@@ -24,7 +24,7 @@ from workers.env_file import line
 from workers.setting_up.asking import Asker, Option
 from workers.setting_up.draft import Draft
 from workers.setting_up.forms import Blank, blanks, got, put, settled, value_of
-from workers.setting_up.given import Given, Template, declared, fill, fitting, system_named, way_of
+from workers.setting_up.given import Given, Template, back, declared, fill, fitting, system_named, variables, way_of
 from workers.setting_up.trial import Trial, inside, network_of
 from workers.settings import Settings
 
@@ -47,8 +47,8 @@ class Interview:
     draft: Draft
     settings: Settings
     given: Given
-    tried: set[str] = field(default_factory=set)
-    """Connections that answered."""
+    refused: set[str] = field(default_factory=set)
+    """Variables of the environment whose credential did not do."""
 
     # --- connections ----------------------------------------------------------------------------------------
     def connection(self, side: str, template: Template, name: str) -> str:
@@ -95,11 +95,9 @@ class Interview:
             say(f"asking {name} ...", style="dim")
             findings = Trial.of(self.draft, self.settings).probe(name)
             show(findings)
-            if not any(one.word == "problem" for one in findings):
-                self.tried.add(name)
+            if not any(one.word == "problem" for one in findings) or self._what_now(findings) == _KEEP:
                 return
-            if self._what_now(findings) == _KEEP:
-                return
+            self.refused |= {one for one in variables(document) if one not in self.draft.secrets}
 
     def _fill(self, document: dict[str, Any], blank: Blank, answers: dict[str, str]) -> None:
         question = f"{blank.name}: {blank.meaning}".rstrip(" .:")
@@ -110,7 +108,7 @@ class Interview:
                 answers[blank.name] = answer
                 put(document, blank.path, value_of(blank.field, answer))
             return
-        variable = blank.variable
+        variable = self._variable(blank.variable)
         if os.environ.get(variable) and variable not in self.draft.secrets:
             say(f"{blank.name}: taken from the environment variable {variable}")
         else:
@@ -120,6 +118,13 @@ class Interview:
                 return
             self.draft.secrets[variable] = secret
         put(document, blank.path, f"env:{variable}")
+
+    def _variable(self, wanted: str) -> str:
+        """Return the variable for a credential: the environment wins over ``.env``, so one that did not do is left."""
+        found, number = wanted, 2
+        while found in self.refused:
+            found, number = f"{wanted}_{number}", number + 1
+        return found
 
     def _permit_inside(self, name: str) -> None:
         """Let a person permit what the guard against forged addresses refuses: an own, private network."""
@@ -159,7 +164,7 @@ class Interview:
             while proposed in taken:
                 proposed, number = f"{template_name}-{number}", number + 1
             name = self._name("Name of the connector", proposed, taken)
-        self.draft.connectors[name] = {"template": template_name, "mode": "shadow", **ends}
+        self.draft.connectors[name] = {"template": template_name, "mode": "shadow", **ends, **back(template, ends)}
         return name
 
     def _end(self, side: str, template: Template, connection: str) -> dict[str, Any]:
@@ -179,7 +184,7 @@ class Interview:
 
     def _place(self, blank: Blank, connection: str, known: Mapping[str, Any], default: str) -> Any:
         rows: list[Listed] = []
-        if blank.chosen is not None and connection in self.tried | set(self.draft.config().connections):
+        if blank.chosen is not None:
             rows = self._rows(blank.chosen[0], connection, known)
         question = f"{blank.name}: {blank.meaning}".rstrip(" .")
         if not rows or blank.chosen is None:

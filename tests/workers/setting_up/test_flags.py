@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from connector.registry import SYSTEMS
 from tests.workers.commanding import Terminal
 from tests.workers.neighbourhood import TOKENS, Neighbourhood, neighbourhood
+from workers.files import ready_made
 
 
 @pytest.fixture(scope="module", params=["cloud", "data-center"])
@@ -49,6 +51,27 @@ def test_everything_comes_from_flags_and_the_environment(terminal: Terminal, aro
     document = yaml.safe_load((terminal.home / "connectors/github-to-jira.yaml").read_text())
     assert document["from"]["repositories"] == ["acme/web", "acme/api"]
     assert "1 connector(s)" in terminal("check", "--live").stdout
+
+
+@pytest.mark.parametrize("template", sorted(ready_made()))
+def test_every_ready_made_connector_can_be_set_up(terminal: Terminal, template: str) -> None:
+    ends = yaml.safe_load(ready_made()[template])
+    given = []
+    for side, part in (("from", "source"), ("to", "target")):
+        system = SYSTEMS[ends[side]["connection"]]
+        for name, value in system.example[part].items():
+            given += ["--set", f"{side}.{name}={','.join(value) if isinstance(value, list) else value}"]
+        if system.name == "jira":
+            given += ["--set", "jira.url=https://acme.atlassian.net", "--set", "jira.auth.email=bot@acme.example"]
+    terminal("init", "--yes", "--no-probe", "--template", template, *given)
+    assert "1 connector(s)" in terminal("check").stdout
+
+
+def test_a_two_way_connector_knows_its_places_from_both_sides(terminal: Terminal, around: Neighbourhood) -> None:
+    terminal.set(**TOKENS)
+    terminal("init", "--yes", "--template", "github-jira-two-way", *flags(around))
+    document = yaml.safe_load((terminal.home / "connectors/github-jira-two-way.yaml").read_text())
+    assert document["back"] == {"from": {"project": "WEB"}, "to": {"repository": "acme/web"}}
 
 
 def test_all_that_is_missing_is_told_at_once(terminal: Terminal) -> None:

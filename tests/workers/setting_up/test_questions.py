@@ -169,6 +169,16 @@ def test_a_credential_of_the_environment_is_used_and_not_written_down(
     assert "GITHUB_TOKEN" not in (terminal.home / ".env").read_text()
 
 
+def test_a_credential_of_the_environment_that_does_not_do_can_be_replaced(
+    terminal: Terminal, around: Neighbourhood
+) -> None:
+    terminal.set(GITHUB_TOKEN="ghp_wrong")
+    hub = ["Enterprise", around.url("github"), "", "y", "again", "Enterprise", "", "ghp_bot", "", "y"]
+    terminal("init", "--ask", answers=lines("github-to-jira", *hub, *jira(around), *PLACES, "y"))
+    assert "GITHUB_TOKEN_2=ghp_bot\n" in (terminal.home / ".env").read_text()
+    assert "1 connector(s)" in terminal("check", "--live").stdout
+
+
 def test_a_folder_that_is_wrong_already_is_mended_first(terminal: Terminal) -> None:
     terminal.write("connections/a.yaml", "version: 2\n")
     assert "connections/a.yaml" in terminal("init", "--ask", code=2).stderr
