@@ -90,7 +90,7 @@ def _application() -> tuple[Process, Celery]:
 # --- what Flower sees ---------------------------------------------------------------------------------
 def tell_flower(connector: Connector, delivery: str, fields: Mapping[str, str]) -> None:
     """Show a dead letter as a failed task of its own (id the delivery's, name the connector's), and tell Sentry."""
-    group = group_name(connector.name, fields.get("error", ""), fields.get("cause", ""), wrong_of(fields))
+    group = group_name(connector.uid, fields.get("error", ""), fields.get("cause", ""), wrong_of(fields))
     sentry.report_dead(
         connector=connector.name,
         team=connector.owner.team,
@@ -151,7 +151,7 @@ def deliver(connector: str, token: str) -> None:
     try:
         with about(connector=known.name, config=process.source.current.hash):
             wiring.look_first()
-            done = run_turn(wiring.desk(), known.name, token)
+            done = run_turn(wiring.desk(), connector, token)
             log.debug("turn: %s", done)
     except StoreError as error:
         # The slot expires and the scanner rings again: nothing is lost by giving up here.

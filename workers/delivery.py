@@ -63,9 +63,9 @@ class Turn:
 
 
 def run_turn(desk: Desk, name: str, token: str) -> Turn:
-    """Answer one doorbell of connector ``name``; returns what was done."""
+    """Answer one doorbell of connector ``name``, which may be a former one; returns what was done."""
     config = desk.config()
-    connector = config.connectors.get(name)
+    connector = config.called(name)
     if connector is None:
         return Turn(ended="no such connector")
     store = desk.deliveries(connector)
@@ -83,7 +83,7 @@ def run_turn(desk: Desk, name: str, token: str) -> Turn:
 def run_alone(desk: Desk, name: str) -> Turn:
     """Try the suspects of connector ``name``, one letter at a time; `workers.quarantine` says where."""
     config = desk.config()
-    connector = config.connectors.get(name)
+    connector = config.called(name)
     if connector is None:
         return Turn(ended="no such connector")
     store = desk.deliveries(connector)

@@ -95,8 +95,7 @@ class Process:
     def serve_as(self, role: str) -> None:
         """Say what this process is (``work``, ``receive``...), so that people see who follows which version."""
         if self.followed is not None:
-            self.followed.role = role
-            self.source.follow()
+            self.followed.serve_as(role, self.source.current)
 
     def close(self) -> None:
         """Publish what is still to be rung, and hand over what was used since the last time."""

@@ -30,7 +30,7 @@ log = logging.getLogger("connector.configuration")
 NOTHING: Final = Config("default", {}, {}, hash="nothing")
 """What is in force before anything was published: no connection, no connector."""
 
-AGAIN: Final = 5.0
+AGAIN: Final = 3.0
 """Seconds between two signs of life of a follower."""
 
 WHY: Final = 500
@@ -127,6 +127,13 @@ class Followed:
         packed = self.published.documents(self.version.hash) if self.version is not None else None
         bundle = Bundle.unpack(packed) if packed is not None else Bundle({})
         return resolved(bundle.files, connector, bundle.templates, variables=bundle.variables)
+
+    def serve_as(self, role: str, current: Config) -> None:
+        """Say from now on what this process is and what it follows."""
+        self.role = role
+        # Where the store is away just now, the next look says it.
+        with suppress(StoreError):
+            self.tell(current)
 
     def leave(self) -> None:
         """Say that this process ends."""

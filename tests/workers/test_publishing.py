@@ -181,6 +181,14 @@ def test_signs_of_life_are_few_but_news_are_told_at_once(publisher: Publisher, m
     assert len(announced) <= 4
 
 
+def test_one_that_starts_says_so_at_once(publisher: Publisher) -> None:
+    first = publisher.publish()
+    publisher.followed.role = ""
+    source = publisher.followed.source()
+    publisher.followed.serve_as("receive", source.current)
+    assert publisher.said() == (1, first.hash, 1, "")
+
+
 def test_who_only_looks_says_nothing_and_who_ends_is_gone(publisher: Publisher) -> None:
     publisher.publish()
     publisher.followed.role = ""

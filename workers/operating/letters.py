@@ -37,15 +37,17 @@ class Dead:
     died: int
     accepted: int
     attempts: int
+    uid: str = ""
+    """The stable name of its connector, where that is another."""
 
     @property
     def group(self) -> str:
         """The name of its group: what died of the same cause, in the same connector, at the same field."""
-        return group_name(self.connector, self.error, self.cause, self.wrong)
+        return group_name(self.uid or self.connector, self.error, self.cause, self.wrong)
 
 
 def group_name(connector: str, error: str, cause: str, wrong: Iterable[str]) -> str:
-    """Name the group of a cause, for ever."""
+    """Name the group of a cause in a connector (its stable name), for ever."""
     return _named("\0".join((connector, error, cause, *sorted(wrong))))
 
 
@@ -168,6 +170,7 @@ def _dead(delivery: str, row: Mapping[str, str], connector: Connector, target: s
         died=_ms(row.get("died")),
         accepted=_ms(row.get("at")),
         attempts=int(row.get("attempts") or 0),
+        uid=connector.uid if connector.uid != connector.name else "",
     )
 
 

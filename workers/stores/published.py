@@ -16,7 +16,7 @@ from workers.stores.scripts import run
 KEPT: Final = 50
 """Versions that are kept, the one in force included."""
 
-SILENT_MS: Final = 20_000
+SILENT_MS: Final = 10_000
 """A process that has said nothing for so long does not run any more, or cannot reach the store."""
 
 GONE_MS: Final = 3_600_000
