@@ -47,7 +47,7 @@ def due(desk: Desk, connector: Connector) -> bool:
     polled = any(desk.system_of(config, face.source.connection).poll is not None for face in _faces(connector))
     if not polled or connector.poll_every <= timedelta(0) or connector.name in config.draining:
         return False
-    if not may_poll(desk, desk.config(), connector):
+    if not any(may_poll(desk, config, face) for face in _faces(connector)):
         return False
     books = desk.deliveries(connector)
     if connector.poll_at is not None:
