@@ -84,7 +84,7 @@ def pages(site: Site, path: str, names: Sequence[str], **query: str) -> Iterator
     while True:
         page = get_object(site, path, **query, startAt=str(start), maxResults=str(_PAGE))
         rows: list[dict[str, Any]] = next((page[name] for name in names if isinstance(page.get(name), list)), [])
-        yield from rows
+        yield from (row for row in rows if isinstance(row, dict))
         start += len(rows)
         total = page.get("total")
         # A server may give fewer rows than asked for; only `total`, `isLast` or no row at all ends it.

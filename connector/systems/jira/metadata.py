@@ -149,8 +149,9 @@ def _types(site: Site, project: str) -> list[dict[str, Any]] | None:
 
 
 def _type_id(types: list[dict[str, Any]], target: JiraTarget) -> str:
+    types = [row for row in types if row.get("id")]
     for row in types:
-        if target.type in (row.get("id"), row.get("name")):
+        if target.type in (row["id"], row.get("name")):
             return str(row["id"])
     near = [row for row in types if str(row.get("name", "")).casefold() == target.type.casefold()]
     if len(near) == 1:
@@ -190,7 +191,8 @@ def edit_screen(site: Site, target: JiraTarget, entity: Entity, *, fresh: bool =
         if found is None:
             raise Rejected("the issue does not exist, or the account may not see it", cause="not_found", status=404)
         rows = found.get("fields")
-        return {str(name): field_of(str(name), row) for name, row in rows.items()} if isinstance(rows, Mapping) else {}
+        shown = rows.items() if isinstance(rows, Mapping) else ()
+        return {str(name): field_of(str(name), row) for name, row in shown if isinstance(row, Mapping)}
 
     if fresh:
         return load()
@@ -244,13 +246,16 @@ def statuses_of(site: Site, project: str, kind: str) -> Mapping[str, Status]:
     def load() -> dict[str, Status]:
         rows = _statuses(site, project)
         mine = [row for row in rows if kind in (row.get("id"), row.get("name"))]
-        found = [status for row in mine or rows for status in row.get("statuses") or () if isinstance(status, Mapping)]
+        lists = [row["statuses"] for row in mine or rows if isinstance(row.get("statuses"), list)]
+        found = [one for statuses in lists for one in statuses if isinstance(one, Mapping) and one.get("name")]
+        categories = [one.get("statusCategory") for one in found]
         return {
             str(one["name"]).casefold(): Status(
-                str(one.get("id", "")), str(one["name"]), str((one.get("statusCategory") or {}).get("key", ""))
+                str(one.get("id", "")),
+                str(one["name"]),
+                str(category.get("key", "")) if isinstance(category, Mapping) else "",
             )
-            for one in found
-            if one.get("name")
+            for one, category in zip(found, categories, strict=True)
         }
 
     known: Mapping[str, Status] = site.memory(f"jira:workflow:{project}:{kind}", LIFE, load)

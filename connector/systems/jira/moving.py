@@ -77,7 +77,7 @@ def samples(site: Site, project: str, kind: str) -> Mapping[str, Entity]:
             fresh = {
                 str(member(member(row, "fields"), "status").get("name", "")).casefold(): row
                 for row in reversed(page["issues"])
-                if isinstance(row, Mapping)
+                if isinstance(row, Mapping) and row.get("id")
             }
             new = {name: row for name, row in fresh.items() if name and name not in found}
             if not new:
@@ -118,9 +118,8 @@ def look(site: Site, project: str, kind: str) -> Workflow:
 
 def _way(source: str, step: Json) -> Way:
     to, raw = step["to"], step.get("fields")
-    screen = (
-        {str(number): field_of(str(number), one) for number, one in raw.items()} if isinstance(raw, Mapping) else {}
-    )
+    shown = raw.items() if isinstance(raw, Mapping) else ()
+    screen = {str(number): field_of(str(number), one) for number, one in shown if isinstance(one, Mapping)}
     return Way(str(step.get("name")), source, str(to.get("name", "")).casefold(), tuple(asked(step)), screen)
 
 

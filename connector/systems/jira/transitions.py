@@ -121,7 +121,8 @@ def _fillable(step: Json, given: Json) -> bool:
 def asked(step: Json) -> list[Field]:
     """List the fields that a transition's screen requires and that have no default."""
     shown = step.get("fields")
-    fields = [field_of(str(name), raw) for name, raw in shown.items()] if isinstance(shown, Mapping) else []
+    rows = shown.items() if isinstance(shown, Mapping) else ()
+    fields = [field_of(str(name), raw) for name, raw in rows if isinstance(raw, Mapping)]
     return [field for field in fields if field.required and not field.has_default]
 
 

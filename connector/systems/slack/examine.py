@@ -66,8 +66,9 @@ def _by_name(site: Site, channel: str) -> Mapping[str, Any] | Finding:
 
     def load() -> list[Mapping[str, Any]]:
         query = {"types": "public_channel,private_channel", "exclude_archived": "false"}
-        listed_ = [one for page in pages(site, "conversations.list", **query) for one in page.get("channels") or ()]
-        return [one for one in listed_ if isinstance(one, Mapping) and one.get("name")]
+        lists = [page.get("channels") for page in pages(site, "conversations.list", **query)]
+        rows = [one for channels in lists if isinstance(channels, list) for one in channels]
+        return [one for one in rows if isinstance(one, Mapping) and one.get("name")]
 
     known: list[Mapping[str, Any]] = site.memory("channels examined", CHANNELS_LIFE, load)
     name = channel.removeprefix("#")
