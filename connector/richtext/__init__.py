@@ -56,6 +56,8 @@ def convert(
     *,
     limit: int | None = None,
     people: Callable[[str], str | None] | None = None,
+    links: Callable[[str], str | None] | None = None,
+    files: Callable[[str], str | None] | None = None,
     more: str = "",
     pings: bool = False,
 ) -> Converted:
@@ -63,14 +65,16 @@ def convert(
 
     ``limit`` is the most that `size` of the result may be; a longer text ends with a notice and
     ``more``, the page where all of it is.  ``people`` maps a person's id in the source to the id (on
-    code hosts the login) in the target; who is not mapped is named without being notified.  ``pings``
+    code hosts the login) in the target; who is not mapped is named without being notified.  ``links`` maps
+    the address of an issue to that of its counterpart, ``files`` the name of an attached file to where
+    the target's readers find it; a file that is not mapped leads to ``more``.  ``pings``
     is for texts that were written *for* the target, such as templates: what they say may act.
     An unknown format of a text is read as plain text; an unknown ``to`` is a KeyError, our own bug.
     """
     codec = FORMATS[to]
     known, content = parts(text)
     source = FORMATS[known].read(content)
-    document = settled(source, known=known, to=to, people=people, pings=pings)
+    document = settled(source, known=known, to=to, people=people, pings=pings, links=links, files=files, page=more)
     style = Style(pings=pings)
     written = codec.write(document, style)
     beyond = adf_extra.lost(source.blocks) if to != "adf" else ()

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from connector.event import Text
+from connector.richtext.addresses import Files, Links
 from connector.richtext.formats import FORMATS, parts
 from connector.richtext.settle import People, settled
 from connector.richtext.tree import Blocks, Document, Item, Kind, Mention, Run, Style, TaskList
@@ -14,29 +15,50 @@ from connector.richtext.walk import mapped
 T = TypeVar("T")
 
 
-def same(one: Text, other: Text, *, people: People | None = None) -> bool:
+def same(
+    one: Text,
+    other: Text,
+    *,
+    people: People | None = None,
+    links: Links | None = None,
+    files: Files | None = None,
+    more: str = "",
+) -> bool:
     """Tell that writing ``one`` over ``other`` (or the other way round) would change nothing to read.
 
     Texts of one format are equal if they are read as the same document, whatever signs they are
     written with.  Texts of two formats are equal if one is what the other comes out as when it is
     written in that format: a red word equals the same word where there are no colours.  ``people``
     maps the id of a person in ``one`` to that in ``other``; who is not mapped is compared by name.
+    ``links``, ``files`` and ``more`` are those that ``one`` is written with, see `convert`.
     """
-    return _equal(one, other, people) or (one["format"] != other["format"] and _equal(other, one, None))
-
-
-def _equal(source: Text, target: Text, people: People | None) -> bool:
-    known, content = parts(source)
-    to, held = parts(target)
-    if known == to and content == held:
+    if (one["format"], one["content"]) == (other["format"], other["content"]):
         return True
-    document = FORMATS[known].read(content)
-    if known != to or people is not None:
-        document = settled(document, known=known, to=to, people=people, pings=False)
-    left, right = (
-        normal(to, blocks, extras=known == to) for blocks in (document.blocks, FORMATS[to].read(held).blocks)
+    if one["format"] == other["format"] and people is None:
+        return _shows(FORMATS[parts(one)[0]].read(parts(one)[1]), other, exactly=True)
+    known, content = parts(one)
+    to, _ = parts(other)
+    there = settled(
+        FORMATS[known].read(content),
+        known=known,
+        to=to,
+        people=people,
+        pings=False,
+        links=links,
+        files=files,
+        page=more,
     )
-    return anonymous(left) == anonymous(right) or (known != to and unnamed(left) == unnamed(right))
+    if _shows(there, other, exactly=known == to):
+        return True
+    back = settled(FORMATS[to].read(parts(other)[1]), known=to, to=known, people=None, pings=False)
+    return known != to and _shows(back, one, exactly=False)
+
+
+def _shows(document: Document, target: Text, *, exactly: bool) -> bool:
+    """Tell that a document, written in the format of ``target``, shows what that shows."""
+    to, held = parts(target)
+    left, right = (normal(to, blocks, extras=exactly) for blocks in (document.blocks, FORMATS[to].read(held).blocks))
+    return anonymous(left) == anonymous(right) or (not exactly and unnamed(left) == unnamed(right))
 
 
 def normal(known: str, blocks: Blocks, *, extras: bool = False) -> Blocks:

@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from connector.event import Text
 from connector.richtext import align, plain, restore_inlines, slices
+from connector.richtext.addresses import Files, Links
 from connector.richtext.assemble import assembled
 from connector.richtext.compare import bare, unnamed
 from connector.richtext.formats import FORMATS, parts
@@ -58,18 +59,28 @@ class Merged(NamedTuple):
     losses: tuple[str, ...]
 
 
-def merge_back(native_before: Text, rendered_before: Text, edited: Text, *, people: People | None = None) -> Merged:
+def merge_back(
+    native_before: Text,
+    rendered_before: Text,
+    edited: Text,
+    *,
+    people: People | None = None,
+    links: Links | None = None,
+    files: Files | None = None,
+    more: str = "",
+) -> Merged:
     """Return ``native_before`` with the edit that made ``edited`` of ``rendered_before``.
 
     ``native_before`` is the text when both sides were last equal, ``rendered_before`` what the other
     side held then (cut, with a notice, with an author's line before it: what is in it and does not
     come from the native text is left out), ``edited`` what the other side holds now; the latter two
-    are of one format.  ``people`` maps the id of a person there to the id here, for who is newly
-    mentioned.  Never raises: whatever is no document is taken as the text it shows.
+    are of one format.  ``people`` and ``links`` map the id of a person, the address of an issue there
+    to those here; ``files`` and ``more`` are those that the text was written there with, see `convert`.
+    Never raises: whatever is no document is taken as the text it shows.
     """
     known, content = parts(native_before)
     foreign, _ = parts(edited)
-    merger = _Merger(known, foreign, people)
+    merger = _Merger(known, foreign, people=people, links=links, files=files, page=more)
     before, after = merger.document(rendered_before), merger.document(edited)
     if merger.bare(before.blocks) == merger.bare(after.blocks):
         return Merged(native_before, ())
@@ -95,31 +106,53 @@ def merge_back(native_before: Text, rendered_before: Text, edited: Text, *, peop
 class _Merger:
     """Merge trees, knowing how a native block is shown in the other format."""
 
-    def __init__(self, known: str, foreign: str, people: People | None) -> None:
+    def __init__(
+        self,
+        known: str,
+        foreign: str,
+        *,
+        people: People | None,
+        links: Links | None,
+        files: Files | None,
+        page: str,
+    ) -> None:
         self.losses = Losses()
         self._known = known
         self._foreign = foreign
         self._people = people
+        self._links = links
+        self._files = files
+        self._page = page
+        self._inlines: dict[Inline, Inlines] = {}
 
     def bare(self, value: T) -> T:
         """Return nodes as they are compared: what only one format says counts between two of that format."""
         return bare(value, extras=self._known == self._foreign)
 
     def document(self, text: Text) -> Document:
-        """Read a text of the other side, its people being ours."""
+        """Read a text of the other side, its people and links being ours."""
         known, content = parts(text)
-        return settled(FORMATS[known].read(content), known=known, to=self._known, people=self._people, pings=False)
+        return self.ours(FORMATS[known].read(content), known)
+
+    def ours(self, document: Document, known: str) -> Document:
+        """Return a document of the other side with our people and links."""
+        return settled(document, known=known, to=self._known, people=self._people, links=self._links, pings=False)
 
     def shown(self, blocks: Blocks) -> Blocks:
         """Return blocks of ours as a reader of the other side sees them, ready to be compared."""
         if not blocks:
             return ()
-        quiet = settled(Document(blocks), known=self._known, to=self._foreign, people=None, pings=False)
-        codec = FORMATS[self._foreign]
-        document = codec.read(codec.write(quiet, Style()).content)
-        return self.bare(
-            settled(document, known=self._foreign, to=self._known, people=self._people, pings=False).blocks
+        there = settled(
+            Document(blocks),
+            known=self._known,
+            to=self._foreign,
+            people=None,
+            files=self._files,
+            page=self._page,
+            pings=False,
         )
+        codec = FORMATS[self._foreign]
+        return self.bare(self.ours(codec.read(codec.write(there, Style()).content), self._foreign).blocks)
 
     def steps(
         self,
@@ -219,11 +252,13 @@ class _Merger:
 
     def inline(self, inline: Inline) -> Inlines:
         """Return what an inline is shown as."""
-        match self.shown((Paragraph((inline,)),)):
-            case (Paragraph(inlines),):
-                return inlines
-            case _:
-                return ()
+        if inline not in self._inlines:
+            match self.shown((Paragraph((inline,)),)):
+                case (Paragraph(inlines),):
+                    self._inlines[inline] = inlines
+                case _:
+                    self._inlines[inline] = ()
+        return self._inlines[inline]
 
     def each(
         self, mine: Sequence[Any], old: Sequence[Any], new: Sequence[Any], merge: Callable[[Any, Any, Any], Any]

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from connector.richtext import urls
+from connector.richtext.addresses import Addresses, Files, Links
 from connector.richtext.guard import unguarded
 from connector.richtext.tree import (
     Block,
@@ -19,11 +21,13 @@ from connector.richtext.tree import (
     Document,
     Expand,
     Heading,
+    Image,
     Inline,
     Inlines,
     Item,
     Losses,
     Mention,
+    Opaque,
     OrderedList,
     Panel,
     Paragraph,
@@ -35,22 +39,35 @@ from connector.richtext.tree import (
 )
 
 People = Callable[[str], str | None]
+"""The id of a person in the source -> the id (on code hosts the login) in the target."""
 
 _GUESSED: Final = frozenset({"markdown", "plain"})
 """Formats where ``@word`` may also be code or an address: naming it plainly is no loss."""
 
 
-def settled(document: Document, *, known: str, to: str, people: People | None, pings: bool) -> Document:
-    """Return a document whose mentions are the target's or plain names.
+def settled(
+    document: Document,
+    *,
+    known: str,
+    to: str,
+    people: People | None,
+    pings: bool,
+    links: Links | None = None,
+    files: Files | None = None,
+    page: str = "",
+) -> Document:
+    """Return a document whose mentions, links and files are the target's, mentions else plain names.
 
-    With ``pings`` a mention that nobody maps stays as it is where source and target are of one
-    format, and guards stay where they are: they were put there for a part of a text that may act.
+    A file that ``files`` does not know is named with a link to ``page``, that of its entity, where one
+    is given and the format changes.  With ``pings`` a mention that nobody maps stays as it is where
+    source and target are of one format, and guards stay where they are: they were put there for a part of a text that may act.
     """
     losses = Losses()
     for words in document.losses:
         losses.add(words)
     keep = pings and known == to
     mapper = _Mapper(people, losses, keep=keep, guessed=known in _GUESSED and people is None, unguard=not pings)
+    mapper.addresses = Addresses(links, files, page if known != to and urls.is_web(page) else "", losses)
     return Document(mapper.blocks(document.blocks), losses.words)
 
 
@@ -63,6 +80,7 @@ class _Mapper:
         self._keep = keep
         self._guessed = guessed
         self._unguard = unguard
+        self.addresses = Addresses(None, None, "", losses)
 
     def blocks(self, blocks: Blocks) -> Blocks:
         """Rebuild blocks."""
@@ -78,6 +96,9 @@ class _Mapper:
                 return replace(block, blocks=self.blocks(inner))
             case Table(rows):
                 return replace(block, rows=tuple(tuple(self._cell(cell) for cell in row) for row in rows))
+            case Opaque():
+                moved = self.addresses.file(block)
+                return block if moved is block else Paragraph((moved,))
             case _:
                 return block
 
@@ -102,6 +123,8 @@ class _Mapper:
                     self._losses.add("mention shown as a name: the person is not known in the target")
                 return Run(f"@{name or known}", marks)
             case Run(text) if self._unguard:
-                return replace(inline, text=unguarded(text))
+                return self.addresses.link(replace(inline, text=unguarded(text)))
+            case Image() | Opaque():
+                return self.addresses.file(inline)
             case _:
-                return inline
+                return self.addresses.link(inline)
