@@ -60,7 +60,8 @@ def settled(
 
     A file that ``files`` does not know is named with a link to ``page``, that of its entity, where one
     is given and the format changes.  With ``pings`` a mention that nobody maps stays as it is where
-    source and target are of one format, and guards stay where they are: they were put there for a part of a text that may act.
+    source and target are of one format, and guards stay where they are: they were put there for a part
+    of a text that may act.
     """
     losses = Losses()
     for words in document.losses:
