@@ -159,6 +159,8 @@ def _books(desk: Desk, connector: Connector) -> Iterator[Finding]:
     state = standing(desk, connector)
     if state.state in {"restored", "lost", "rebuild"}:
         yield Finding("problem", what, f"writes nothing: {state.why}")
+    elif state.state in {"running", "shadow"} and state.why:
+        yield Finding("warning", what, state.why)
     lost = Doubt.of(desk.deliveries(connector).forgotten())
     if lost is not None and desk.now() - lost.noticed < WEEK:
         noticed = f"its store went back in time, noticed {lost.noticed:%Y-%m-%d %H:%M} UTC"

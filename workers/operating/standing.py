@@ -125,7 +125,17 @@ def _state(
                 return words[kind], f"{name}: {one.why}", one.since, one.closed_until
     if open_at > now:
         return ("throttled" if "no tokens left" in why else "closed"), why, 0, open_at
-    return ("shadow" if connector.mode is Mode.SHADOW else "running"), "", 0, 0
+    return ("shadow" if connector.mode is Mode.SHADOW else "running"), _unserved(connector, condition), 0, 0
+
+
+def _unserved(connector: Connector, condition: Mapping[str, str]) -> str:
+    """Say where nobody answers: a doorbell is rung again only when it has expired (`RING_SECONDS`)."""
+    bells = int(float(condition.get("unanswered") or 0))
+    if bells <= connector.concurrency:
+        return ""
+    return (
+        f"no worker has answered its last {bells} doorbells: is one running that serves it, and has it a free thread?"
+    )
 
 
 def _oldest(books: Deliveries) -> int:

@@ -11,6 +11,7 @@ from connector.config import Mode, Owner
 from connector.errors import ConnectorError, Forbidden, RateLimited, Retryable, Scope, Unauthorized
 from tests.workers.office import CREATED, Office, bugs, event
 from workers.operating.standing import Standing, all_standings, standing
+from workers.scanner import scan
 
 
 def told(office: Office) -> Standing:
@@ -87,3 +88,17 @@ def test_all_connectors_are_told_by_name(redis_client: Redis) -> None:
     assert [one.connector for one in all_standings(office.desk, office.config)] == ["api", "web"]
     office.declare()
     assert all_standings(office.desk, office.config) == []
+
+
+def test_that_nobody_serves_a_connector_is_told(office: Office) -> None:
+    for number in range(10):
+        office.accept(event(number, issue=number, title="Broken", state="open"))
+    assert told(office).why == "", "its first doorbells may still be answered"
+    office.bells.clear()
+    office.clock.move(21_000)
+    scan(office.desk)
+    got = told(office)
+    assert got.state == "running"
+    assert "no worker has answered its last 8 doorbells" in got.why
+    office.work()
+    assert told(office).why == ""
