@@ -10,11 +10,12 @@ import os
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from connector.config import Connection
 from connector.declare import NAME
-from connector.errors import ConfigError, ConnectorError, Problem
+from connector.errors import ConfigError, ConnectorError, Problem, Unauthorized
 from connector.grammar import AnyConnectionSchema
 from connector.listed import KINDS, Listed
 from connector.system import System
@@ -27,6 +28,7 @@ from workers.setting_up.forms import Blank, blanks, got, put, settled, value_of
 from workers.setting_up.given import Given, Template, back, declared, fill, fitting, system_named, variables, way_of
 from workers.setting_up.trial import Trial, inside, network_of
 from workers.settings import Settings
+from workers.wire import tls
 
 _NEW: Final = "+"
 _OTHER: Final = "+"
@@ -87,17 +89,34 @@ class Interview:
                     say(f"to {use}, the credential needs {', '.join(scopes).replace('|', ' or ')}", style="dim")
             schemas = (system.connection, AnyConnectionSchema)
             raise_all(fill(document, name, schemas, given))
-            for blank in blanks(system.connection, members, name=name, system=system.name):
+            form = list(blanks(system.connection, members, name=name, system=system.name))
+            for blank in form:
                 if got(document, blank.path) is None:
                     self._fill(document, blank, answers)
             self.draft.connections[name] = _ordered(document)
             self._permit_inside(name)
+            findings = self._tried(name)
+            if not any(one.word == "problem" for one in findings) or self._what_now(findings) == _KEEP:
+                return
+            if any(one.text.startswith(Unauthorized.__name__) for one in findings):
+                asked = {self._variable(one.variable) for one in form if one.variable and not one.group}
+                self.refused |= asked - self.draft.secrets.keys()
+            for variable in variables(document):
+                self.draft.secrets.pop(variable, None)
+
+    def _tried(self, name: str) -> list[Finding]:
+        """Ask a connection who we are; where nobody known signed its certificate, let a person say who did."""
+        while True:
             say(f"asking {name} ...", style="dim")
             findings = Trial.of(self.draft, self.settings).probe(name)
             show(findings)
-            if not any(one.word == "problem" for one in findings) or self._what_now(findings) == _KEEP:
-                return
-            self.refused |= {one for one in variables(document) if one not in self.draft.secrets}
+            if not any("http.ca_file" in one.text for one in findings):
+                return findings
+            question = "File with the certificates of your own authority (empty: none)"
+            path = self.ask.text(question, default="", check=_unreadable)
+            if not path:
+                return findings
+            put(self.draft.connections[name], ("http", "ca_file"), str(Path(path).expanduser().resolve()))
 
     def _fill(self, document: dict[str, Any], blank: Blank, answers: dict[str, str]) -> None:
         question = f"{blank.name}: {blank.meaning}".rstrip(" .:")
@@ -260,6 +279,16 @@ def _unfit(blank: Blank, secret: str) -> str:
         line(blank.variable, secret)
     except ValueError as error:
         return str(error)
+    return ""
+
+
+def _unreadable(path: str) -> str:
+    if not path:
+        return ""
+    try:
+        tls(str(Path(path).expanduser()))
+    except OSError as error:
+        return f"{path} holds no certificates: {error.strerror or error}"
     return ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import yaml
 
 from tests.workers.commanding import Terminal
 from tests.workers.neighbourhood import Neighbourhood, neighbourhood
+from tests.workers.peers import Peer, certificates
 
 
 @pytest.fixture(scope="module", params=["cloud", "data-center"])
@@ -177,6 +179,20 @@ def test_a_credential_of_the_environment_that_does_not_do_can_be_replaced(
     terminal("init", "--ask", answers=lines("github-to-jira", *hub, *jira(around), *PLACES, "y"))
     assert "GITHUB_TOKEN_2=ghp_bot\n" in (terminal.home / ".env").read_text()
     assert "1 connector(s)" in terminal("check", "--live").stdout
+
+
+def test_a_private_authority_can_be_named(terminal: Terminal, tmp_path_factory: pytest.TempPathFactory) -> None:
+    authority = certificates(tmp_path_factory.mktemp("authority"))
+    me = json.dumps({"id": 1, "login": "acme-bot"}).encode()
+    said = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(me), me)
+    nonsense = str(terminal.write("nonsense.pem", "no certificate"))
+    with Peer(said, tls=authority.server()) as peer:
+        hub = ["Enterprise", peer.url, "ghp_bot", "", "y", "/nowhere.pem", nonsense, authority.ca_file]
+        out = terminal("init", "--ask", answers=lines("github-to-jira", *hub), code=1).stdout
+    assert "name the authority" in out
+    assert "/nowhere.pem holds no certificates: No such file" in out
+    assert f"{nonsense} holds no certificates" in out
+    assert "is acme-bot (1)" in out
 
 
 def test_a_folder_that_is_wrong_already_is_mended_first(terminal: Terminal) -> None:
