@@ -195,6 +195,7 @@ class _Writer:
                 }
                 made["content"] += [dressed(task, item.extra), *(self.tasks(one.items, one.local_id) for one in inner)]
                 continue
+            self.losses.add_all([fitting.PARAGRAPHS] if len(rest) > 1 else [])
             if any(not isinstance(block, Paragraph) for block in rest):
                 self.losses.add("content of a task shown as lines: a task holds text only")
             task = {"type": "taskItem", "attrs": own, "content": self.inlines(fitting.one_line(rest))}
@@ -254,7 +255,7 @@ class _Writer:
                 else:
                     yield from self.inline(Run(url))
             case Image(url):
-                yield from self.inline(self.named(inline) if not urls.is_web(url) else image_as_link(inline))
+                yield from self.inline(self.linked(inline) if urls.is_web(url) else self.named(inline))
             case Opaque(format="adf", native=native):
                 yield json.loads(native)
             case Date() | Status() | Opaque():
@@ -267,6 +268,11 @@ class _Writer:
         made["type"] = node["type"]
         marks = [json.loads(mark.value) for mark in inline.marks if mark.kind is Kind.NATIVE]
         return {**made, "marks": marks} if marks else made
+
+    def linked(self, image: Image) -> Inline:
+        """Return a link to a picture, for a line that can hold no picture."""
+        self.losses.add("image shown as a link: not possible in such a line")
+        return image_as_link(image)
 
     def named(self, image: Image) -> Run:
         """Return the name of an attached picture, which this format can only show by a media id."""

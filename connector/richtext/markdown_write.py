@@ -156,6 +156,8 @@ class _Writer:
             self.losses.add("first row of a table shown as its header: Markdown requires one")
         if any(not isinstance(block, Paragraph) for row in table.rows for cell in row for block in cell.blocks):
             self.losses.add("content of table cells shown as lines: Markdown takes only text there")
+        if any(len(cell.blocks) > 1 for row in table.rows for cell in row):
+            self.losses.add(fitting.PARAGRAPHS)
         rows = [
             [self.cell(fitting.one_line(cell.blocks)) for cell in row]
             for row in fitting.spread(table, self.losses, "Markdown cannot merge them")

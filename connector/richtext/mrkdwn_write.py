@@ -139,6 +139,8 @@ class _Writer:
         """Write the points of a list, lists in it indented below them."""
         for number, item in enumerate(block.items):
             item = fitting.boxed(item) if item.done is not None else item  # noqa: PLW2901  the same point, drawn
+            if any(isinstance(one, TaskList) for one in item.blocks):
+                self.losses.add("task list shown as a list: Slack has none")
             lists = [_unboxed(one) for one in item.blocks if isinstance(one, BulletList | OrderedList | TaskList)]
             rest = tuple(one for one in item.blocks if not isinstance(one, BulletList | OrderedList | TaskList))
             if len(rest) > 1:
@@ -149,7 +151,9 @@ class _Writer:
             sign = f"{block.start + number}." if isinstance(block, OrderedList) else bullet
             text = "\n".join(line for line in self.inlines(fitting.one_line(rest)).split("\n") if line)
             yield f"{' ' * 4 * level}{sign} {text or GUARD}"
-            for inner in _merged(lists):
+            merged = _merged(lists)
+            self.losses.add_all([fitting.LISTS] if len(merged) < len(lists) else [])
+            for inner in merged:
                 yield from self.items(inner, level + 1)
 
     def inlines(self, inlines: Iterable[Inline]) -> str:

@@ -128,6 +128,8 @@ class _Writer:
             self.losses.add("text after a list in a list point shown before it")
         if any(isinstance(one, Paragraph) and isinstance(other, Paragraph) for one, other in pairwise(rest)):
             self.losses.add(fitting.PARAGRAPHS)
+        if any(type(one) is type(other) for one, other in pairwise(lists)):
+            self.losses.add(fitting.LISTS)
         parts = [text for text in (self.block(one) for one in rest) if text]
         return "\n".join([f"{signs} {chr(10).join(parts)}", *(self.points(one, signs) for one in lists)])
 
@@ -135,6 +137,8 @@ class _Writer:
         """Write a table: headers between double bars."""
         if any(not isinstance(block, Paragraph) for row in table.rows for cell in row for block in cell.blocks):
             self.losses.add("content of table cells shown as lines")
+        if any(len(cell.blocks) > 1 for row in table.rows for cell in row):
+            self.losses.add(fitting.PARAGRAPHS)
         return "\n".join(self.row(row) for row in fitting.spread(table, self.losses, "wiki markup cannot merge them"))
 
     def row(self, row: list[Cell]) -> str:

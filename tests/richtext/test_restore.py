@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from connector.richtext import FORMATS, convert, merge_back, plain
 from connector.richtext.slices import nodes, sliced
 from connector.richtext.tree import Document, Paragraph, Run, Style
 from tests.richtext import trees
+from tests.richtext.test_laws import HOSTILE
 
 STRINGS = ("markdown", "wiki", "mrkdwn")
 pairs = pytest.mark.parametrize(
@@ -92,6 +94,16 @@ def test_any_edit_of_any_text_is_taken(native: str, foreign: str, data: st.DataO
     done = merge_back(before, shown(before, foreign), edited)
     assert done.text["format"] == native
     json.dumps(done.text)
+
+
+@pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_texts_are_merged_in_bounded_time(hostile: str) -> None:
+    before = text("wiki", hostile[:10_000])
+    rendered = shown(before, "markdown")
+    edited = text("markdown", f"new\n\n{rendered['content']}\n\nnew")
+    start = time.process_time()
+    merge_back(before, rendered, edited)
+    assert time.process_time() - start < 5
 
 
 MENTION = {"type": "mention", "attrs": {"id": "5b10a2844c20165700ede21g", "text": "@Bob B", "accessLevel": ""}}
