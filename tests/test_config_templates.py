@@ -24,10 +24,10 @@ CONNECTIONS = json.dumps(
         "instance": "test",
         "connections": {
             name: {
-                "system": name,
+                "system": system.name,
                 **{key: one for key, one in system.example["connection"].items() if key != "webhook"},
             }
-            for name, system in SYSTEMS.items()
+            for name, system in (*SYSTEMS.items(), *((f"{name}-copy", system) for name, system in SYSTEMS.items()))
         },
     }
 )
@@ -35,6 +35,7 @@ ENDS = {
     "jira-to-slack": ("{project: WEB}", "{channel: C0123456789}"),
     "github-to-jira": ("{repositories: [acme/web]}", "{project: WEB}"),
     "jira-to-github-status": ("{project: WEB}", "{repository: acme/web}"),
+    "jira-to-jira": ("{project: WEB}", "{project: WEB}\nback: {from: {project: WEB}, to: {project: WEB}}"),
     "github-jira-two-way": (
         "{repositories: [acme/web]}",
         "{project: WEB}\nback: {from: {project: WEB}, to: {repository: acme/web}}",
@@ -43,7 +44,7 @@ ENDS = {
 
 
 def texts(template: str, more: str = "") -> dict[str, str | bytes]:
-    if set(re.findall(r"connection: ([a-z]+)", TEMPLATES[template].decode())) - SYSTEMS.keys():
+    if set(re.findall(r"connection: ([a-z]+)(?:-copy)?", TEMPLATES[template].decode())) - SYSTEMS.keys():
         pytest.skip(f"{template} is for a system that is not registered")
     source, target = ENDS[template]
     said = f"version: 1\nname: mine\ntemplate: {template}\nfrom: {source}\nto: {target}\n{more}"

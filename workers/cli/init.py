@@ -13,7 +13,6 @@ import yaml
 
 from connector.errors import ConfigError, Problem
 from connector.gathering import TESTS
-from connector.registry import SYSTEMS
 from workers.cli.output import FAILED, USAGE, console, fail, print_table, say
 
 if TYPE_CHECKING:
@@ -164,9 +163,12 @@ class _Making:
         document, problems = templates[template], list[Problem]()
         ends: dict[str, Any] = {}
         for side in given.ENDS:
-            system = given.system_named(str(document[side]["connection"]))
+            word = str(document[side]["connection"])
+            system = given.system_named(word)
             fitting = given.fitting(self.there, system.name)
-            name = self.names[side] or (fitting[0] if len(fitting) == 1 else "" if fitting else system.name)
+            # A template that calls for a second one of a system means it.
+            meant = word if word in self.there or word != system.name or not fitting else ""
+            name = self.names[side] or meant or (fitting[0] if len(fitting) == 1 else "")
             if not name:
                 told = f"is needed, there are several connections to {system.title}: {', '.join(fitting)}"
                 problems.append(Problem(f"--{side}", 0, "", told))
@@ -229,28 +231,29 @@ class _Making:
 def _examples(folder: Path, chosen: tuple[str, ...], templates: Mapping[str, Any]) -> None:
     """Write files to fill in; asks nobody, neither a person nor a system."""
     from workers.files import ready_made_cases
-    from workers.setting_up.given import back, variables
+    from workers.setting_up.given import back, system_named, variables
 
     tests = ready_made_cases()
     ends = {name: templates[name] for name in chosen}
     wanted = sorted({str(end[side]["connection"]) for end in ends.values() for side in ("from", "to")})
-    connections = {name: {"system": name, **SYSTEMS[name].example["connection"]} for name in wanted}
+    systems = {name: system_named(name) for name in wanted}
+    connections = {
+        name: {"system": one.name, **_named(one.example["connection"], name, one.name)} for name, one in systems.items()
+    }
     main = {"version": 1, "instance": "main", "connections": connections}
     files = {folder / "connections" / "main.yaml": _yaml(main)}
     for name, end in ends.items():
+        here, there = (systems[str(end[side]["connection"])].example for side in ("from", "to"))
         document: dict[str, Any] = {
             "version": 1,
             "name": name,
             "template": name,
             "mode": "shadow",
-            "from": {"connection": end["from"]["connection"], **SYSTEMS[end["from"]["connection"]].example["source"]},
-            "to": {"connection": end["to"]["connection"], **SYSTEMS[end["to"]["connection"]].example["target"]},
+            "from": {"connection": end["from"]["connection"], **here["source"]},
+            "to": {"connection": end["to"]["connection"], **there["target"]},
         }
         if end.get("direction") == "two-way":
-            document["back"] = {
-                "from": dict(SYSTEMS[end["to"]["connection"]].example["source"]),
-                "to": dict(SYSTEMS[end["from"]["connection"]].example["target"]),
-            }
+            document["back"] = {"from": dict(there["source"]), "to": dict(here["target"])}
         files[folder / "connectors" / f"{name}.yaml"] = _yaml({**document, **back(end, document)})
         if name in tests:
             files[folder / "connectors" / f"{name}{TESTS[0]}"] = tests[name].decode()
@@ -269,6 +272,19 @@ def _examples(folder: Path, chosen: tuple[str, ...], templates: Mapping[str, Any
         "Everything starts in shadow mode: it plans and shows, and writes nothing until connector promote NAME.\n"
         "On a terminal 'connector init' asks for all of this instead."
     )
+
+
+def _named(value: Any, name: str, system: str) -> Any:
+    """Return a copy of an example with the credentials named after their connection."""
+    from workers.setting_up.forms import variable_for
+
+    match value:
+        case dict():
+            return {key: _named(one, name, system) for key, one in value.items()}
+        case str() if value.startswith("env:"):
+            return f"env:{variable_for(value.removeprefix('env:'), name, system)}"
+        case _:
+            return value
 
 
 def _yaml(document: Any) -> str:

@@ -186,8 +186,8 @@ def fitting(connections: Mapping[str, Connection], system: str) -> list[str]:
 
 
 def system_named(word: str) -> System:
-    """Return the system that a template means by the name of a connection."""
-    return SYSTEMS[word]
+    """Return the system that a template means by the name of a connection: ``jira``, or ``jira-copy`` for a second."""
+    return SYSTEMS.get(word) or SYSTEMS[word.partition("-")[0]]
 
 
 def _missing(word: str, path: Path, meaning: str) -> Problem:

@@ -58,20 +58,23 @@ class Interview:
 
         ``name`` is the one that was asked for on the command line, "" where none was.
         """
-        system = system_named(str(template[side]["connection"]))
+        word = str(template[side]["connection"])
+        system = system_named(word)
         there = self.draft.config().connections
         if name in there:
             return name
         known = fitting(there, system.name)
         if known and not name:
             options = [*(Option(one, one) for one in known), Option(_NEW, "a new connection")]
-            chosen = self.ask.choose(f"Which {system.title} ({_SIDES[side]})", options, default=known[0])
+            # A template that calls for a second one of a system means it.
+            default = word if word in there else known[0] if word == system.name else _NEW
+            chosen = self.ask.choose(f"Which {system.title} ({_SIDES[side]})", options, default=default)
             if chosen != _NEW:
                 return chosen
         elif not name:
             say(f"\n{system.title} ({_SIDES[side]})", style="bold")
         if not name:
-            name = system.name if system.name not in there else self._name("Name of the new connection", "", there)
+            name = word if word not in there else self._name("Name of the new connection", "", there)
         self._enter(name, system)
         return name
 

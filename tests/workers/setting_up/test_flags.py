@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from connector.registry import SYSTEMS
 from tests.workers.commanding import Terminal
 from tests.workers.neighbourhood import TOKENS, Neighbourhood, neighbourhood
 from workers.files import ready_made
+from workers.setting_up.given import system_named
 
 
 @pytest.fixture(scope="module", params=["cloud", "data-center"])
@@ -58,11 +58,13 @@ def test_every_ready_made_connector_can_be_set_up(terminal: Terminal, template: 
     ends = yaml.safe_load(ready_made()[template])
     given = []
     for side, part in (("from", "source"), ("to", "target")):
-        system = SYSTEMS[ends[side]["connection"]]
+        connection = ends[side]["connection"]
+        system = system_named(connection)
         for name, value in system.example[part].items():
             given += ["--set", f"{side}.{name}={','.join(value) if isinstance(value, list) else value}"]
         if system.name == "jira":
-            given += ["--set", "jira.url=https://acme.atlassian.net", "--set", "jira.auth.email=bot@acme.example"]
+            given += ["--set", f"{connection}.url=https://acme.atlassian.net"]
+            given += ["--set", f"{connection}.auth.email=bot@acme.example"]
     terminal("init", "--yes", "--no-probe", "--template", template, *given)
     assert "1 connector(s)" in terminal("check").stdout
 
