@@ -10,7 +10,7 @@ from typing import Any, Final
 BESIDE: Final = frozenset(
     {
         *("version", "name", "renamed_from", "description", "owner", "template", "mode", "start", "poll"),
-        *("concurrency", "weight", "attempts", "on_dead"),
+        *("concurrency", "weight", "attempts", "on_dead", "brake", "quiet"),
     }
 )
 """Keys of a connector that change nothing in what it writes: who owns it, whether and how fast it works."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from connector.grammar import ConnectorSchema
 from connector.loading import load
 from connector.registry import SYSTEMS
 from connector.transforms import TRANSFORMS
@@ -21,6 +22,11 @@ DOCUMENT: dict[str, Any] = {
     "to": {"connection": "jira", "project": "WEB", "type": "Bug"},
     "mapping": {"Summary": "title"},
 }
+
+
+def test_every_key_that_is_left_out_is_one_of_a_connector() -> None:
+    known = {field.data_key or name for name, field in ConnectorSchema().fields.items()}
+    assert known >= BESIDE
 
 
 def test_what_changes_no_write_changes_no_version() -> None:

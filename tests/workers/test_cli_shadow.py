@@ -100,17 +100,24 @@ def text(terminal: Terminal) -> str:
 
 def test_promoting_says_what_it_will_do_and_changes_one_word(terminal: Terminal, books: Deliveries) -> None:
     see(books)
+    books.shadow({"events": 0}, entity="github:issue:1", held={"summary": "a"})
     path = terminal.home / "connectors/web.yaml"
     path.chmod(0o640)
     said = terminal("promote", "web-bugs", "--yes").stdout
     for part in (
         *("it will create about 5.0 items an hour", "will fail: Rejected (unknown_option), 1 events so far"),
-        *("starts at now", "connectors/web.yaml:6: mode: shadow   # until the pilot is over → mode: live", "is live"),
+        *(
+            "held after 50 creations within 1h",
+            "starts at now",
+            "connectors/web.yaml:6: mode: shadow   # until the pilot is over → mode: live",
+            "is live",
+        ),
     ):
         assert part in said
     assert text(terminal) == LIVE
     assert path.stat().st_mode & 0o777 == 0o640
     assert [one.name for one in path.parent.iterdir()] == ["web.yaml"]
+    assert books.shadowed("github:issue:1") is None
     (row,) = books.audit()
     assert (row["action"], row["file"], row["line"], row["seen"]) == ("promote", "connectors/web.yaml", 6, 12)
     assert "is live already" in terminal("promote", "web-bugs").stdout

@@ -59,7 +59,7 @@ def promote(connector: str, *, yes: bool, force: bool, dry_run: bool, as_json: b
         )
     change = _prepared(process, one, Mode.LIVE)
     waiting = desk.deliveries(one).counts()["in_flight"]
-    told = [*foretold(found, waiting), *_examined(desk, one), line(change)]
+    told = [*foretold(found, waiting), *_examined(desk, one), *_braked(one), line(change)]
     done = not dry_run and _agreed(told, f"Let {connector} write?", yes=yes, quiet=as_json)
     if done:
         _write(process, one, change, "promote", seen=found.events, refused=found.outcomes.get("refused", 0))
@@ -137,6 +137,15 @@ def _examined(desk: Desk, one: Connector) -> list[str]:
     return [f"does not fit its target: {written(each.path)}: {each.text}; {each.act}" for each in last.problems]
 
 
+def _braked(one: Connector) -> list[str]:
+    from connector.declare import spoken
+
+    if one.brake is None or not one.creates:
+        return []
+    brake = f"{one.brake.creations} creations within {spoken(one.brake.within)} of the first"
+    return [f"if it is new, it is held after {brake}, until connector resume {one.name}"]
+
+
 def line(change: Switch) -> str:
     """Say what changes in which line."""
     edit = change.edit
@@ -183,7 +192,9 @@ def _write(process: Process, one: Connector, change: Switch, action: str, **more
     from workers.operating.acting import Actor, looked
 
     _apply(change)
-    looked(wired(process).desk(), one, Actor(actor()), action, file=change.edit.file, line=change.edit.line, **more)
+    desk = wired(process).desk()
+    desk.deliveries(one).forget_shadowed()
+    looked(desk, one, Actor(actor()), action, file=change.edit.file, line=change.edit.line, **more)
     process.close()
 
 

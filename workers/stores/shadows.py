@@ -61,6 +61,10 @@ class Shadows:
         found = self.client.hget(self.tag + "shadowed", entity)
         return orjson.loads(found) if found is not None else None
 
+    def forget_shadowed(self) -> None:
+        """Forget what shadow mode would have left in the target: from here on it was not left, or really is there."""
+        self.client.delete(self.tag + "shadowed", self.tag + "shadowedat")
+
     def shadow_counts(self, since: int, until: int) -> tuple[Counter[str], int, int]:
         """Return the counts of the hours between two times (ms), the first and the last hour with any (ms; 0: none)."""
         hours = range(max(since // HOUR_MS, until // HOUR_MS - HOURS), until // HOUR_MS + 1)
