@@ -60,6 +60,11 @@ def test_a_plan_in_words(terminal: Terminal) -> None:
     assert "connectors: 1 changed; 1 connection differ" in told
 
 
+def test_what_check_warns_of_is_told_here_too(terminal: Terminal) -> None:
+    terminal.write("connectors/empty.yaml", "# nothing yet\n")
+    assert "warning: connectors/empty.yaml:1: holds nothing" in terminal("plan").stderr
+
+
 def test_a_plan_for_scripts(terminal: Terminal, store: Redis) -> None:
     terminal("apply", "--yes")
     waiting(store, "web-bugs", 2)

@@ -221,7 +221,10 @@ def _read(settings: Settings, path: Path | None) -> tuple[Bundle, Config]:
     single = path if path is not None and path.is_file() else None
     where = settings.config if path is None else path if single is None else path.parent
     bundle = Folder(where, only=single).bundle()
-    return bundle, bundle.load()
+    config = bundle.load()
+    for warning in config.warnings:
+        say(f"warning: {warning}", style="yellow", where=errors)
+    return bundle, config
 
 
 def _publisher(settings: Settings, config: Config | None) -> tuple[Process, Publisher]:
