@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import version as version_of
+from socket import gethostname
 from typing import Any, Final
 
 from connector.config import Config
@@ -78,7 +79,8 @@ class Followed:
         self.refused: tuple[Version | None, str] | None = None
         """The newest version, where it is not the one in force, and why."""
         self._ticks = ticks
-        self._name = own_name()
+        # With the host, because somebody may have to find it.
+        self._name = f"{gethostname()}-{own_name()}"
         self._said: tuple[object, float] = (None, 0.0)
 
     def source(self) -> Source:

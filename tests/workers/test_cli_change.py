@@ -57,7 +57,7 @@ def test_a_plan_in_words(terminal: Terminal) -> None:
     assert "    mapping.Due: due (new)\n" in told
     assert "    auth.token: changed (a credential)\n" in told
     assert "OTHER_TOKEN" not in told
-    assert "connectors: 1 changed; 1 connection differ" in told
+    assert "connectors: 1 changed; 1 connection differs" in told
 
 
 def test_what_check_warns_of_is_told_here_too(terminal: Terminal) -> None:

@@ -82,7 +82,7 @@ def _summary(planned: Plan) -> str:
     told = [f"{kinds.count(what)} {what}" for what in ("added", "changed", "renamed", "removed") if what in kinds]
     connectors = f"connectors: {', '.join(told)}" if told else "no connector differs"
     count = len(planned.comparison.connections)
-    return connectors + (f"; {count} connection{'s' if count > 1 else ''} differ" if count else "")
+    return connectors + (f"; {count} connection{'s differ' if count > 1 else ' differs'}" if count else "")
 
 
 def _quoted(text: str) -> str:
