@@ -215,7 +215,7 @@ def woven(parts: Sequence[Unit], after: int, came: dict[int, int], equal: frozen
 
 
 def _fill(owners: list[int | None], parts: Sequence[Unit]) -> None:
-    """Give what was inserted within the elements of one unit to that unit."""
+    """Give what was inserted within a unit to that unit; of one that was torn apart, its first part stays it."""
     last: int | None = None
     start = 0
     for place, owner in enumerate(owners):
@@ -224,3 +224,9 @@ def _fill(owners: list[int | None], parts: Sequence[Unit]) -> None:
         if owner == last and len(parts[owner].shown) > 1:
             owners[start:place] = [owner] * (place - start)
         last, start = owner, place + 1
+    ended: set[int | None] = set()
+    for place, owner in enumerate(owners):
+        if place and owner != owners[place - 1]:
+            ended.add(owners[place - 1])
+        if owner in ended:
+            owners[place] = None

@@ -210,7 +210,7 @@ def _special(body: str) -> Inline:
         name = words or target[1:].partition("^")[0]
         return Run(name if name.startswith(("@", "#")) or target.startswith("!date") else f"@{name}")
     href = urls.safe(unescaped(target))
-    if not href or ":" not in href:
+    if not href or not urls.has_scheme(href):
         return Run(unescaped(f"<{body}>"))
     if not words or words == href:
         return Card(href)

@@ -64,6 +64,11 @@ def is_bare(url: str) -> bool:
     return is_web(url) and bare_end(url, 0) == len(url)
 
 
+def has_scheme(url: str) -> bool:
+    """Tell an address that begins with a scheme."""
+    return _SCHEME.match(url) is not None
+
+
 def safe(url: str) -> str:
     """Return an address fit for a link, "" for one that must not become clickable (``javascript:``).
 

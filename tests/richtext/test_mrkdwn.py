@@ -96,3 +96,7 @@ def test_markup_carried_along_is_written_only_if_it_calls_nobody() -> None:
     for native in ("<!channel>", "<@U123ABC>", "<#C1|x> <!here>", "<http://x.y|z>"):
         document = Document((Paragraph((Opaque("mrkdwn", native, "its words"),)),))
         assert FORMATS["mrkdwn"].write(document, Style()).content == "its words"
+
+
+def test_what_is_no_address_is_no_link() -> None:
+    assert markdown("<a href='javascript:x'>y</a>") == r"\<a href='javascript:x'>y\</a>"

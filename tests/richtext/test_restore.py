@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.event import Text
-from connector.richtext import FORMATS, convert, merge_back, plain
+from connector.richtext import FORMATS, convert, merge_back, plain, same
+from connector.richtext.constructs import CONSTRUCTS
 from connector.richtext.slices import nodes, sliced
 from connector.richtext.tree import Document, Paragraph, Run, Style
 from tests.richtext import trees
@@ -84,6 +85,25 @@ def test_an_edit_of_one_paragraph_changes_that_one_only(
     assert new[:place] == old[:place]
     assert new[place + 1 :] == old[place + 1 :]
     assert json.dumps(new[place]) == json.dumps(old[place]).replace("Sentinel stays", "Sentinel goes")
+
+
+def written(known: str, names: list[str]) -> Text:
+    """Return a text that holds some constructs."""
+    document = Document(tuple(block for name in names for block in CONSTRUCTS[name]))
+    return text(known, FORMATS[known].write(document, Style()).content)
+
+
+some = st.lists(st.sampled_from(list(CONSTRUCTS)), max_size=3)
+
+
+@pairs
+@given(names=st.tuples(some, some, some, some))
+def test_what_an_edit_says_is_what_the_text_says_then(native: str, foreign: str, names: tuple[list[str], ...]) -> None:
+    first, gone, come, last = names
+    before = written(native, [*first, *gone, *last])
+    edited = shown(written(native, [*first, *come, *last]), foreign)
+    done = merge_back(before, shown(before, foreign), edited)
+    assert same(shown(done.text, foreign), edited)
 
 
 @pairs
@@ -253,6 +273,13 @@ def test_an_edit_of_a_degraded_table_is_kept_and_the_loss_is_said() -> None:
     done = merge_back(native, rendered, replaced(rendered, "cell", "edited"))
     assert "edited" in plain(done.text)
     assert any("simpler" in loss for loss in done.losses)
+
+
+def test_people_who_are_mapped_stay_who_they_are() -> None:
+    native = adf(paragraph(words("ask "), MENTION, words(" now")))
+    rendered = text("markdown", "ask @octocat now")
+    done = merge_back(native, rendered, text("markdown", "ask @octocat today"), people={"octocat": "5b10a"}.get)
+    assert done.text == adf(paragraph(words("ask "), MENTION, words(" today")))
 
 
 def test_people_are_ours_when_the_edit_comes_back() -> None:
