@@ -157,8 +157,9 @@ class Conflict:
 
     ``name`` is as the user wrote it; ``wants``, ``holds`` are the two values now and ``wanted``, ``held`` those of
     when they agreed (None: never); ``why`` is ``both``, ``initial``, ``loop`` or ``slipped``; ``at`` since when.
-    ``here`` and ``there`` tell who changed the sides last and when, as far as is known: {by, at}.  ``lost`` names the
-    side (``from``, ``to``) whose value was written over in the moment in which it was changed: it stands nowhere now.
+    ``here`` and ``there`` tell who changed the sides last and when, as far as is known: {by, at}; with ``words`` where
+    a value is but an id, and ``format`` where it is a rich text in a str.  ``lost`` names the side (``from``, ``to``)
+    whose value was written over in the moment in which it was changed: it stands nowhere now.
     """
 
     name: str

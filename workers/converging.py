@@ -151,7 +151,7 @@ class _Convergence(Deciding):
         mapped = mapped_by(attempt, self.rules, event)
         to = self.to
         shaped = to.system.shape(to.site, to.settings, mapped.values, to.entity)
-        self.seen["source"] = Seen(read["fields"], event, shaped)
+        self.seen["source"] = Seen(read["fields"], event, shaped, mapped.values)
         return self.seen["source"]
 
     def _target(self) -> Seen:

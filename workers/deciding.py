@@ -15,8 +15,8 @@ from connector.mapping import Mapped, Policy, Rule
 from connector.merge import Conflict, Move, Stand, Verdict, judge, loops
 from connector.system import Shaped
 from workers.auditing import question_row
-from workers.sides import Seen, Side, last, newer, same, values
-from workers.slipping import WROTE, Slip, given_back
+from workers.sides import Seen, Side, in_words, last, newer, same, values
+from workers.slipping import WROTE, Slip, events_of, given_back
 from workers.stores.conflicts import CONFLICTS
 
 if TYPE_CHECKING:
@@ -164,6 +164,35 @@ class Deciding:
         agreed = same(stand.wants, stand.wanted) and same(stand.holds, stand.held)
         return agreed or same(stand.wants, stand.holds)
 
+    def _question(self, name: str, verdict: Verdict, source: Seen, target: Seen) -> Conflict:
+        """Put a field as it is to be asked, with who changed it where this attempt's events tell, or one before did."""
+        known = self.pair.extra.get(CONFLICTS, {}).get(name, {})
+        stand = self.stand(name, source, target)
+        lost = self.lost.get(name, "") if verdict.why == "slipped" else ""
+        wants = verdict.value if lost == "from" else stand.wants
+        holds = verdict.value if lost == "to" else stand.holds
+        told = list(events_of(self.attempt))
+        turned = self.attempt.connector.turned
+        there_key = self.back_of[name].path if name in self.back_of else ""
+        here = last(source.event, () if turned else told, self.rule_of[name].path)
+        there = last(target.event, told if turned else (), there_key)
+        if "by" not in here and known and same(known["wants"], wants):
+            here = known["here"]
+        if "by" not in there and known and same(known["holds"], holds):
+            there = known["there"]
+        return Conflict(
+            name=name,
+            wants=wants,
+            holds=holds,
+            lost=lost,
+            wanted=None if stand.wanted is MISSING else stand.wanted,
+            held=None if stand.held is MISSING else stand.held,
+            why=verdict.why,
+            at=known.get("at") or self.attempt.desk.now().isoformat(),
+            here={**here, **({} if lost == "from" else in_words(wants, source.mapped.get(name)))},
+            there={**there, **({} if lost == "to" else in_words(holds, target.event.data.get(there_key)))},
+        )
+
     def ask(self, verdicts: Mapping[str, Verdict], source: Seen, target: Seen) -> None:
         """Open, keep up to date and close what a person must decide."""
         open_, closed = dict(self.pair.extra.get(CONFLICTS, {})), []
@@ -171,20 +200,7 @@ class Deciding:
             if verdict.move is Move.ASK:
                 if open_.get(name, {}).get("lost"):
                     continue  # as it was asked
-                stand = self.stand(name, source, target)
-                lost = self.lost.get(name, "") if verdict.why == "slipped" else ""
-                fresh = Conflict(
-                    name=name,
-                    wants=verdict.value if lost == "from" else stand.wants,
-                    holds=verdict.value if lost == "to" else stand.holds,
-                    lost=lost,
-                    wanted=None if stand.wanted is MISSING else stand.wanted,
-                    held=None if stand.held is MISSING else stand.held,
-                    why=verdict.why,
-                    at=open_.get(name, {}).get("at") or self.attempt.desk.now().isoformat(),
-                    here=last(source.event),
-                    there=last(target.event),
-                )
+                fresh = self._question(name, verdict, source, target)
                 if name not in open_:
                     _tell(self.attempt, self.pair, fresh, "conflict")
                 open_[name] = fresh.as_json()
@@ -192,12 +208,15 @@ class Deciding:
             elif name in open_ and verdict.move is Move.AGREE:
                 _tell(self.attempt, self.pair, Conflict(**open_.pop(name)), "agreed")
                 closed.append(name)
-        if open_ != self.pair.extra.get(CONFLICTS, {}) and self.attempt.connector.mode is not Mode.SHADOW:
-            if open_:
-                self.attempt.store.note_conflict(self.pair.source)
+        if self.attempt.connector.mode is Mode.SHADOW:
+            return
+        if open_:
+            self.attempt.store.note_conflict(self.pair.source)
+        if open_ != self.pair.extra.get(CONFLICTS, {}):
             self.pair = replace(self.pair, extra={**self.pair.extra, CONFLICTS: open_})
-        if closed and self.attempt.connector.mode is not Mode.SHADOW:
-            self.attempt.store.decided(self.pair.source, closed, last=False)
+        if closed:
+            # Where this process dies before it has settled, the next attempt finds them open, and notes them again.
+            self.attempt.store.decided(self.pair.source, closed, last=not open_)
 
 
 def _tell(attempt: Attempt, pair: Link, conflict: Conflict, action: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, cast
@@ -31,11 +31,12 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one side holds now; ``wants`` (of the source) is that in the target's form, ``names`` as users wrote it."""
+    """What one side holds now; ``shaped`` (of the source) is that in the target's form, ``mapped`` before it was."""
 
     fields: Mapping[str, Any]
     event: Event
     shaped: Shaped = field(default_factory=Shaped)
+    mapped: Mapping[str, Any] = field(default_factory=dict)
 
 
 def target_of(pair: Link) -> Entity:
@@ -94,9 +95,37 @@ def newer(source: Event, target: Event) -> Move | None:
     return None if one == other else Move.TO if one > other else Move.FROM
 
 
-def last(event: Event) -> dict[str, str]:
-    """Return when an item was last changed, as its system tells it."""
-    return {"at": str(event.data.get("updated") or "")}
+def last(seen: Event, events: Iterable[Event], key: str) -> dict[str, str]:
+    """Return when a side was last changed, and by whom: where one of its ``events`` tells of this very field.
+
+    Otherwise it is known only when anything of the item was changed last.
+    """
+    for event in reversed([*events]):
+        if event.actor is not None and any(word in event.change for word in words_of(key)):
+            by = event.actor.get("name") or event.actor.get("login") or ""
+            return {"at": event.at.isoformat(), **({"by": by} if by else {})}
+    return {"at": str(seen.data.get("updated") or "")}
+
+
+def words_of(key: str) -> tuple[str, ...]:
+    """Return the names under which an event tells that a value of a vocabulary has changed."""
+    # What is told of a state besides is told where the state changes.
+    return (key, "state", "status") if key.startswith("state") else (key,)
+
+
+def in_words(native: Any, told: Any) -> dict[str, str]:
+    """Say for people what a native value cannot: ``told`` is the same in a vocabulary."""
+    if isinstance(native, str) and isinstance(told, Mapping) and "format" in told:
+        return {"format": str(told["format"])}
+    if isinstance(native, Mapping) and native.get("type") != "doc" and told:
+        return {"words": _called(told)}
+    if isinstance(native, list) and isinstance(told, list) and any(isinstance(one, Mapping) for one in native):
+        return {"words": "\n".join(_called(one) for one in told)}
+    return {}
+
+
+def _called(told: Any) -> str:
+    return str(told.get("name") or told.get("login") or "") if isinstance(told, Mapping) else str(told)
 
 
 def merged_text(before: Mapping[str, Any], rendered: Mapping[str, Any], edited: Mapping[str, Any]) -> Text:

@@ -7,7 +7,7 @@ is asked, as the connector says.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -16,6 +16,7 @@ from connector.event import Event, Text
 from connector.link import Link
 from connector.mapping import Policy
 from connector.merge import Move, Stand, Verdict, union
+from workers.sides import words_of
 from workers.stores.records import unpack_event
 
 if TYPE_CHECKING:
@@ -47,11 +48,11 @@ def slips(attempt: Attempt, pair: Link) -> dict[str, Slip]:
         return {}
     side = "to" if attempt.connector.turned else "from"
     found = {}
-    for event in _events(attempt):
+    for event in events_of(attempt):
         at = int(event.at.timestamp() * 1000)
         for name, ours in wrote.items():
             key = ours["key"]
-            if ours["side"] != side or not any(word in event.change for word in _words(key)) or event.partial:
+            if ours["side"] != side or not any(word in event.change for word in words_of(key)) or event.partial:
                 continue
             if not ours["from"] - SKEW_MS <= at <= ours["till"] + SKEW_MS:
                 continue
@@ -68,18 +69,13 @@ def _same(one: Any, other: Any) -> bool:
     return bool(one == other) or not (one or other)
 
 
-def _events(attempt: Attempt) -> Iterator[Event]:
+def events_of(attempt: Attempt) -> Iterator[Event]:
     """Yield all events that are worked on together: the last of them speaks for their state, not for their history."""
     letters = attempt.batch.letters if attempt.batch is not None else ()
     if not letters:
         yield attempt.event
     for letter in letters:
         yield unpack_event(letter.body)
-
-
-def _words(key: str) -> Iterable[str]:
-    # What is told of a state besides is told where the state changes.
-    return (key, "state", "status") if key.startswith("state") else (key,)
 
 
 def noted(pair: Link, writes: Mapping[str, Mapping[str, Any]], now: int) -> dict[str, Any]:

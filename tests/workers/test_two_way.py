@@ -263,3 +263,32 @@ def test_text_that_only_jira_can_hold_survives_an_edit_beside_it(pairs: Pairs, p
 def paragraph(text: str) -> dict[str, Any]:
     """Return a paragraph of Atlassian's documents."""
     return {"type": "paragraph", "content": [{"type": "text", "text": text}]}
+
+
+def test_who_changed_a_side_is_told_where_an_event_tells_it(pairs: Pairs, pair: tuple[int, str]) -> None:
+    number, issue = pair
+    pairs.ada.edits(issue, summary="Mine")
+    pairs.person("PATCH", f"/issues/{number}", {"title": "No, mine"})
+    pairs.deliver_hooks("git")
+    asked = pairs.questions()["Summary"]
+    assert (asked["here"]["by"], asked["there"].get("by")) == ("alice", None)
+    pairs.settle()
+    asked = pairs.questions()["Summary"]
+    assert (asked["here"]["by"], asked["there"]["by"]) == ("alice", "Ada")
+    pairs.person("PATCH", f"/issues/{number}", {"title": "Still mine"}, who="ghp_bob")
+    pairs.settle()
+    asked = pairs.questions()["Summary"]
+    assert (asked["here"]["by"], asked["there"]["by"]) == ("bob", "Ada")
+    assert "alice" not in str(pairs.book.audit(most=1000))
+
+
+def test_a_pair_whose_questions_are_all_decided_is_no_longer_looked_up(pairs: Pairs, pair: tuple[int, str]) -> None:
+    number, issue = pair
+    pairs.ada.edits(issue, summary="Mine")
+    pairs.person("PATCH", f"/issues/{number}", {"title": "No, mine"})
+    pairs.settle()
+    assert pairs.book.open_questions() == 1
+    decide(pairs.desk, pairs.inbox, question(pairs), Actor("eve"), take="to")
+    pairs.settle()
+    assert pairs.book.open_questions() == 0
+    assert not pairs.book.client.exists(pairs.book.tag + "questions")

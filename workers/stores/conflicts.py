@@ -40,6 +40,10 @@ class Conflicts:
                 elif link is None:
                     self.client.srem(self.tag + "questions", name)
 
+    def open_questions(self) -> int:
+        """Count the fields that wait for a person."""
+        return sum(len(link.extra[CONFLICTS]) for link in self.questions())
+
     def decide(self, source: str, name: str, decision: Mapping[str, Any]) -> None:
         """Write down what a person decided about one field: {take: from, to or value, value, by, at}."""
         self.client.hset(self.tag + "decisions", f"{source} {name}", orjson.dumps(decision))
