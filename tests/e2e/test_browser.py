@@ -165,7 +165,16 @@ def test_everything_works_without_scripts(town: Town, chromium: Browser, flower:
 
 @pytest.mark.parametrize(
     "path",
-    ["/connectors", "/connectors/web", "/dead-letters", "/why?item=WEB-1", "/mappings/web", "/audit", "/replays"],
+    [
+        "/connectors",
+        "/connectors/web",
+        "/dead-letters",
+        "/conflicts",
+        "/why?item=WEB-1",
+        "/mappings/web",
+        "/audit",
+        "/replays",
+    ],
 )
 def test_nothing_runs_off_the_side_of_a_phone(town: Town, chromium: Browser, flower: str, path: str) -> None:
     context = enter(chromium, flower, phone=True)
@@ -180,4 +189,4 @@ def test_stock_pages_are_as_they_were_with_our_links_in_front(town: Town, page: 
     for path in ("/workers", "/tasks", "/broker"):
         page.goto(path)
         labels = page.locator("nav .nav-link").all_inner_texts()
-        assert labels[:6] == ["Connectors", "Dead letters", "Why not?", "Mappings", "Audit", "Workers"]
+        assert labels[:7] == ["Connectors", "Dead letters", "Conflicts", "Why not?", "Mappings", "Audit", "Workers"]

@@ -23,9 +23,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
 
 PEOPLE = "ada:secret-a,bob:secret-b,eve:secret-e,tom:secret-t,zoe:secret-z"
 ROLES = "ada=admin, bob=operator, eve=viewer, tom=operator/nobody"
-PAGES = ("/connectors", "/connectors/web", "/dead-letters", "/replays", "/why", "/why?item=WEB-1", "/mappings",
+PAGES = ("/connectors", "/connectors/web", "/dead-letters", "/conflicts", "/replays", "/why", "/why?item=WEB-1", "/mappings",
          "/mappings/web", "/audit")  # fmt: skip
-LOOKS = ("/api/connector/connectors", "/api/connector/connectors/web", "/api/connector/dead-letters",
+LOOKS = ("/api/connector/connectors", "/api/connector/connectors/web", "/api/connector/dead-letters", "/api/connector/conflicts",
          "/api/connector/story?item=WEB-1", "/api/connector/openapi.json")  # fmt: skip
 
 

@@ -70,6 +70,9 @@ def status(connector: str | None, *, all_limits: bool, as_json: bool) -> None:
         for gate, shut in one.held.items():
             say(line(one.connector, gate, shut, when))
         _tell_examined(one)
+        if one.conflicts:
+            many = "1 field waits" if one.conflicts == 1 else f"{one.conflicts} fields wait"
+            say(f"{one.connector}: {many} for a person: connector conflicts list {one.connector}", style="yellow")
     _tell_budgets(left.values(), all_limits=all_limits)
     if process.followed is not None:
         _tell_version(process.followed)

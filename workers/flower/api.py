@@ -13,6 +13,7 @@ import orjson
 import tornado.web
 
 from workers.flower import audit as audit_page
+from workers.flower.conflicts import decide_conflict, list_conflicts, one_conflict
 from workers.flower.dead import RATE
 from workers.flower.face import TOLD, Face, said_of
 from workers.flower.show import redacted
@@ -300,6 +301,14 @@ OPERATIONS: Final = (
                     "order": "A name for the order, so that sending it twice is one order."}),
     Operation("POST", "/dead-letters/discard", Role.OPERATOR, "Give dead letters up.", _discard,
               body={**CHOICE, "reason": "Why; needed."}),
+    Operation("GET", "/conflicts", Role.VIEWER, "What waits for a person, without values.", list_conflicts,
+              query={"connector": "Name.", "item": "Key of either side, or part of it.",
+                     "start": f"Conflicts to pass over; {PAGE} are returned."}),
+    Operation("GET", "/conflicts/{connector}/{conflict}", Role.OPERATOR, "One conflict; audited.", one_conflict),
+    Operation("POST", "/conflicts/{connector}/{conflict}", Role.OPERATOR, "Decide one conflict.", decide_conflict,
+              body={"take": "from (the source's value holds), to (the target's) or value (another).",
+                    "value": "The other value: text (Markdown for rich text), a list of text, or null.",
+                    "seen": "As it was told; 409 where a side has changed since."}),
     Operation("POST", "/groups/{connector}/{group}", Role.OPERATOR, "Say who takes care of a group.", _care,
               body={"stage": "open, acknowledged, held or resolved.", "assignee": "Who.", "note": "What is known.",
                     "incident": "A link."}),

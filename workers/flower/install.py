@@ -15,7 +15,7 @@ import tornado.web
 
 from connector.config import Connector
 from workers.desk import Desk
-from workers.flower import api, audit, connectors, dead, mappings, orders, strange, why
+from workers.flower import api, audit, conflicts, connectors, dead, mappings, orders, strange, why
 from workers.inbox import Inbox
 from workers.operating.metrics import Metrics
 from workers.process import Process
@@ -26,6 +26,7 @@ HERE: Final = Path(__file__).parent
 LINKS: Final = (
     ("connectors", "Connectors"),
     ("dead", "Dead letters"),
+    ("conflicts", "Conflicts"),
     ("why", "Why not?"),
     ("mappings", "Mappings"),
     ("audit", "Audit"),
@@ -124,6 +125,7 @@ def routes() -> list[Any]:
         *connectors.ROUTES,
         *dead.ROUTES,
         *strange.ROUTES,
+        *conflicts.ROUTES,
         *orders.ROUTES,
         *why.ROUTES,
         *mappings.ROUTES,

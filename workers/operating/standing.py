@@ -52,6 +52,9 @@ class Standing:
     examined: Examined | None = None
     """What the last examination of its target found; None before the first."""
 
+    conflicts: int = 0
+    """Fields that a person must decide, of a two-way connector."""
+
     def as_json(self) -> dict[str, Any]:
         """Return it as a document."""
         return asdict(self)
@@ -85,6 +88,7 @@ def standing(desk: Desk, connector: Connector, *, states: Mapping[str, State] | 
         used=used_of(totals),
         calls_each=round(tally["calls"] / ended, 2) if ended else None,
         examined=examined(books),
+        conflicts=books.open_questions() if connector.back is not None else 0,
     )
 
 
