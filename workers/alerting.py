@@ -143,7 +143,7 @@ def message_of(connector: Connector, change: Change, pages: str) -> Message:
     lines = [f"**{connector.name}**: {title} **{WORDS[change.news]}**"]
     if cause is not None:
         if cause.count:
-            many = f"{cause.count} {'delivery' if cause.count == 1 else 'deliveries'}"
+            many = f"{cause.count} {cause.of[cause.count != 1]}"
             items = f": {', '.join(cause.items)}{' …' if cause.count > len(cause.items) else ''}" if cause.items else ""
             lines.append(f"{many}{items}")
         lines += [cause.says[:500], f"*{cause.act}*"]

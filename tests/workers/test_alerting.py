@@ -288,3 +288,19 @@ def test_a_mail_leaves_this_machine_only_encrypted() -> None:
         assert "nothing is wrong\r\n" in MailServer.got
         far.shutdown()
         near.shutdown()
+
+
+def test_conflicts_are_told_at_once_then_once_an_hour_with_the_count() -> None:
+    def told(count: int, latest: int, at: int, before: Told | None) -> list[tuple[News, int]]:
+        cause = Cause("conflicts", "t", "s", "a", "h", count=count, latest=latest, attended=True)
+        found = changes({"conflicts": before} if before else {}, [cause], at)
+        return [(one.news, one.cause.count if one.cause else 0) for one in found]
+
+    hour = 3_600_000
+    assert told(1, 5, 10, None) == [(News.OPENED, 1)]
+    known = Told("t", 1, 10, 10)
+    assert told(500, 20, hour - 1, known) == []
+    assert told(500, 20, hour + 10, known) == [(News.GREW, 500)]
+    assert told(1, 20, hour + 10, known) == [(News.GREW, 1)]  # one was decided, another came
+    assert told(1, 5, 9 * hour, known) == []
+    assert [one.news for one in changes({"conflicts": known}, [], hour)] == [News.RESOLVED]

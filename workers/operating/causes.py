@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -17,6 +17,7 @@ from workers.operating.care import Care, Stage, care_of, told
 from workers.operating.letters import Filter, Group, find, grouped
 from workers.operating.meaning import meaning_of
 from workers.operating.metrics import expiry
+from workers.operating.questions import questions
 from workers.operating.standing import standing
 
 GROWN: Final = 10
@@ -27,6 +28,13 @@ UNATTENDED: Final = timedelta(hours=1)
 
 EXPIRES: Final = (timedelta(days=1), timedelta(days=7), timedelta(days=30))
 """How long before the declared end of a credential its owner is told, each once."""
+
+
+HOURLY: Final = timedelta(hours=1)
+"""How often at most the owner is told that more fields wait for a decision."""
+
+ITEMS: Final = 5
+"""Fields that a message names."""
 
 
 class News(StrEnum):
@@ -42,7 +50,8 @@ class News(StrEnum):
 class Cause:
     """One thing that is wrong.  ``key`` names it for ever; ``count`` deliveries are hit, ``since`` is ms.
 
-    ``page`` is the path of its page in Flower, ``heading`` its heading in the runbook.
+    ``page`` is the path of its page in Flower, ``heading`` its heading in the runbook.  ``latest`` (ms) is when the
+    newest of what it is about came, where each is news, told once an hour at most.  ``of`` is what is counted.
     """
 
     key: str
@@ -55,6 +64,8 @@ class Cause:
     items: tuple[str, ...] = ()
     page: str = ""
     attended: bool = False
+    latest: int = 0
+    of: tuple[str, str] = ("delivery", "deliveries")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +112,7 @@ def causes(desk: Desk, config: Config, connector: Connector) -> list[Cause]:
             )
         )
     found += _drifted(connector, how.examined)
+    found += _asked(desk, connector)
     return found + list(_expiring(desk, config, connector))
 
 
@@ -165,6 +177,31 @@ def _drifted(connector: Connector, last: Examined | None) -> Iterable[Cause]:
         )
 
 
+def _asked(desk: Desk, connector: Connector) -> Iterable[Cause]:
+    """Say what waits for a decision: all of it is one cause, so that a flood of conflicts is none of messages."""
+    found = list(questions(desk, [connector]))
+    if found:
+        newest = sorted(found, key=lambda one: one.conflict.at, reverse=True)
+        yield Cause(
+            key="conflicts",
+            title="What both sides changed",
+            says="; ".join(dict.fromkeys(one.why for one in newest)),
+            act=f"Decide which value holds: the page Conflicts, or connector conflicts list {connector.name}",
+            heading="ConnectorConflicts",
+            count=len(found),
+            since=_ms(found[0].conflict.at),
+            items=tuple(f"{one.conflict.name} of {one.pair.source_key or one.pair.source}" for one in newest[:ITEMS]),
+            page=f"/conflicts?connector={connector.name}",
+            attended=True,
+            latest=_ms(newest[0].conflict.at),
+            of=("field", "fields"),
+        )
+
+
+def _ms(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp() * 1000)
+
+
 def _expiring(desk: Desk, config: Config, connector: Connector) -> Iterable[Cause]:
     for name in dict.fromkeys((connector.source.connection, connector.target.connection)):
         end = expiry(config.connections[name])
@@ -181,7 +218,7 @@ def _expiring(desk: Desk, config: Config, connector: Connector) -> Iterable[Caus
 
 
 def changes(before: Mapping[str, Told], now: Sequence[Cause], at: int) -> list[Change]:
-    """Say what to tell: what is new, what has grown tenfold, what nobody has taken for an hour, what is over."""
+    """Say what to tell: what is new, what has grown, what nobody has taken for an hour, what is over."""
     found = []
     for cause in now:
         known = before.get(cause.key)
@@ -190,6 +227,10 @@ def changes(before: Mapping[str, Told], now: Sequence[Cause], at: int) -> list[C
         )
         if known is None:
             found.append(Change(News.OPENED, cause.key, cause, None, fresh))
+        elif cause.latest:
+            more = cause.latest > known.at or cause.count > known.count
+            if more and at - known.at >= HOURLY.total_seconds() * 1000:
+                found.append(Change(News.GREW, cause.key, cause, known, fresh))
         elif cause.count >= GROWN * max(1, known.count):
             found.append(Change(News.GREW, cause.key, cause, known, fresh))
         elif _unattended(cause, known, at):

@@ -200,6 +200,7 @@ def _waiting(found: Iterable[Standing], now: int) -> Iterator[Family]:
     yield _gauge("connector_in_flight", "Deliveries accepted and not yet settled.", found,
                  lambda one: one.counts["in_flight"])  # fmt: skip
     yield _gauge("connector_dead_letters", "Deliveries that need a person.", found, lambda one: one.counts["dead"])
+    yield _gauge("connector_conflicts", "Fields that a person must decide.", found, lambda one: one.conflicts)
     yield _gauge("connector_due", "Items that are tried again later.", found, lambda one: one.backlog["due"])
     yield _gauge("connector_oldest_waiting_seconds", "Age of the oldest delivery that is known to wait.", found,
                  lambda one: (now - one.oldest) / 1000 if one.oldest else 0)  # fmt: skip
