@@ -7,7 +7,7 @@ that is not markup stays text; nothing raises.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -40,10 +40,29 @@ _HEADING: Final = re.compile(r"\s*h([1-6])\.\s+(.*)", re.DOTALL)
 _QUOTE: Final = re.compile(r"\s*bq\.\s+(.*)", re.DOTALL)
 _LIST: Final = re.compile(rf"\s*([*#]{{1,{MOST_LEVELS}}}|-[*#-]{{0,{MOST_LEVELS - 1}}})(?:\s+(.*)|$)", re.DOTALL)
 
+_VERBATIM: Final = re.compile(r"\{(?:code|noformat)(:[^{}\n]{0,1000})?\}.*?\{(?:code|noformat)\}", re.DOTALL)
+_UNTOLD: Final = {
+    "colours or borders of a panel": re.compile(r"\{panel:[^{}\n]{0,1000}?(?:[bB]order|[cC]olor)[A-Za-z]{0,10}="),
+    "title or look of a code block": re.compile(
+        r"\{code:[^{}\n]{0,1000}?(?:title|border[A-Z][a-z]+|[a-z]{2,12}Color|linenumbers|collapse)="
+    ),
+    "size or place of an image": re.compile(r"![^\s!|\[\]{}][^!|\n\[\]{}]{0,500}\|[^!|\n]{1,200}!"),
+    "anchor within the text": re.compile(r"(?<!\\)\{anchor:[^{}\n]{1,200}\}"),
+}
+"""What is lost in words -> how it is written."""
+
 
 def read(content: Any) -> Document:
     """Read a str."""
-    return Document(_blocks(clean(str(content or "")), 0))
+    text = clean(str(content or ""))
+    return Document(_blocks(text, 0), tuple(_lost(text)))
+
+
+def _lost(text: str) -> Iterator[str]:
+    """Name what markup says that the tree has no word for; in code it says nothing."""
+    if "{" in text or "|" in text:
+        known = _VERBATIM.sub(r"{code\1}", text)
+        yield from (words for words, sign in _UNTOLD.items() if sign.search(known))
 
 
 def _blocks(text: str, depth: int) -> Blocks:

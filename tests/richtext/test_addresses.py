@@ -43,7 +43,7 @@ def test_links_to_issues_lead_to_their_counterparts() -> None:
 
 
 def test_an_attached_picture_is_shown_where_it_can_be_found() -> None:
-    for source in (text("wiki", "!plan.png|thumbnail!"), doc(media("plan.png"))):
+    for source in (text("wiki", "!plan.png!"), doc(media("plan.png"))):
         done = convert(source, "markdown", files=FILES.get)
         assert done.content == f"![plan.png]({FILES['plan.png']})"
         assert done.losses == ()

@@ -135,3 +135,31 @@ def test_boxes_in_boxes_of_their_kind_are_shown_once_and_said() -> None:
     done = convert({"format": "markdown", "content": "> a\n>\n> > b"}, "wiki")
     assert done.content == "{quote}\na\n\nb\n{quote}"
     assert any("nest" in loss for loss in done.losses)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{panel:title=T|bgColor=#fff}\na\n{panel}", "colours or borders of a panel"),
+        ("{code:title=a.py|borderStyle=solid}\nx\n{code}", "title or look of a code block"),
+        ("!plan.png|width=300!", "size or place of an image"),
+        ("{anchor:here}a", "anchor within the text"),
+    ],
+)
+def test_what_markup_says_beyond_the_tree_is_named(text: str, said: str) -> None:
+    assert said in convert({"format": "wiki", "content": text}, "markdown").losses
+    assert (
+        convert(
+            {"format": "wiki", "content": f"{{noformat}}\n{text.replace('code', 'x')}\n{{noformat}}"}, "markdown"
+        ).losses
+        == ()
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["{panel:title=T}\na\n{panel}", "{code:java}\nx\n{code}", "a | b! c | d!", "wow! a|b!"]
+)
+def test_ordinary_markup_loses_nothing(text: str) -> None:
+    assert not {"colours or borders of a panel", "title or look of a code block", "size or place of an image"} & set(
+        convert({"format": "wiki", "content": text}, "markdown").losses
+    )
