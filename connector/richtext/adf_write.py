@@ -19,6 +19,7 @@ from connector.richtext.colour import hexadecimal
 from connector.richtext.spans import clean, image_as_link
 from connector.richtext.tree import (
     Block,
+    Blocks,
     Break,
     BulletList,
     Card,
@@ -61,6 +62,8 @@ _QUOTE: Final = frozenset({Paragraph, CodeBlock}) | _ANYWHERE
 _PANEL: Final = frozenset({Paragraph, Heading, CodeBlock, TaskList, Rule}) | _ANYWHERE
 _CELL: Final = _PANEL | {Panel, Quote, Expand}
 _EXPAND: Final = _PANEL | {Panel, Quote, Table, Expand}
+_COLUMNS: Final = "columns shown one below the other: one of them is gone"
+_LEAST_COLUMNS: Final = 2
 _IN_TASK: Final = "not possible in a task"
 _NESTED_EXPAND: Final = _PANEL | {Panel, Quote}
 
@@ -113,6 +116,8 @@ class _Writer:
                 yield from self.paragraph(inlines, extra)
             case Heading(level, inlines):
                 yield dressed({"type": "heading", "attrs": {"level": level}, "content": self.inlines(inlines)}, extra)
+            case BulletList(items) if member(extra, "type"):
+                yield dressed({"type": "decisionList", "content": [self.decision(item) for item in items]}, extra)
             case BulletList(items):
                 yield dressed({"type": "bulletList", "content": [self.item(item) for item in items]}, extra)
             case OrderedList(items, start):
@@ -142,11 +147,31 @@ class _Writer:
                 kind = "nestedExpand" if nested else "expand"
                 yield dressed({"type": kind, "attrs": {"title": title}, "content": content}, extra)
             case Section(inner):
-                content = self.filled(inner, _DOC, "not possible here")
-                yield dressed({"type": "layoutSection", "content": content}, extra)
+                yield from self.section(block, inner)
             case Opaque(format=known, native=native, plain=text):
                 self.losses.add_all([] if known == "adf" else [fitting.UNKNOWN])
                 yield from [json.loads(native)] if known == "adf" else self.paragraph((Run(text),))
+
+    def section(self, section: Section, inner: Blocks) -> Iterator[Json]:
+        """Write blocks that stand together; where a part of them is gone they may stand alone."""
+        kind = member(section.extra, "type")
+        if kind != "layoutSection":
+            if kind == "layoutColumn":
+                self.losses.add(_COLUMNS)
+                yield from self.blocks(inner, _DOC, "not possible here")
+            else:
+                content = self.filled(inner, _DOC, "not possible here")
+                yield dressed({"type": "bodiedExtension", "content": content}, section.extra)
+            return
+        columns = [one for one in inner if isinstance(one, Section) and member(one.extra, "type") == "layoutColumn"]
+        if len(columns) < len(inner) or len(columns) < _LEAST_COLUMNS:
+            yield from self.blocks(inner, _DOC, "not possible here")
+            return
+        made = [
+            dressed({"type": "layoutColumn", "content": self.filled(one.blocks, _DOC, "not possible here")}, one.extra)
+            for one in columns
+        ]
+        yield dressed({"type": "layoutSection", "content": made}, section.extra)
 
     def paragraph(self, inlines: Sequence[Inline], extra: str = "") -> Iterator[Json]:
         """Write a paragraph; pictures on the web stand between paragraphs, as the format wants."""
@@ -172,13 +197,20 @@ class _Writer:
 
     def item(self, item: Item) -> Json:
         """Write a point; editors expect it to begin with text (older schemas require it)."""
-        if member(item.extra, "type"):
-            content = self.inlines(fitting.one_line(item.blocks))
-            return dressed({"type": "decisionItem", "content": content}, item.extra)
         content = self.filled(item.blocks, _ITEM, "not possible in a list")
         if content[0]["type"] in {"bulletList", "orderedList", "taskList"} and not member(item.extra, "bare"):
             content.insert(0, {"type": "paragraph", "content": []})
-        return dressed({"type": "listItem", "content": content}, item.extra)
+        made = {"type": "listItem", "content": content}
+        return made if member(item.extra, "type") else dressed(made, item.extra)
+
+    def decision(self, item: Item) -> Json:
+        """Write a decision; one that was added elsewhere is taken for decided."""
+        if any(not isinstance(block, Paragraph) for block in item.blocks) or len(item.blocks) > 1:
+            self.losses.add("content of a decision shown as lines: it holds text only")
+        made: Json = {"type": "decisionItem", "content": self.inlines(fitting.one_line(item.blocks))}
+        if member(item.extra, "type"):
+            return dressed(made, item.extra)
+        return {**made, "attrs": {"localId": self.local_id(""), "state": "DECIDED"}}
 
     def tasks(self, items: tuple[Item, ...], local_id: str) -> Json:
         """Write a task list: tasks hold inlines only, lists of tasks stand behind their task."""

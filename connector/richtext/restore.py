@@ -296,6 +296,7 @@ class _Merger:
 def _outside(shell: T, native: Any, before: Any, after: Any) -> T:
     """Return ``shell`` with the members that the edit changed; all others are the native ones."""
     names = {one.name for one in fields(cast("Any", shell))} - set(_CHILDREN.values())
+    names -= {"extra"} if type(shell) is not type(native) else set()
     changed: dict[str, Any] = {}
     for name in names:
         values = [getattr(one, name, None) for one in (native, before, after)]

@@ -169,7 +169,7 @@ def test_reading_and_writing_changes_nothing(document: Any) -> None:
     [
         (element("paragraph", marks=(element("alignment", align="center"),)), "alignment"),
         (element("panel", element("paragraph"), panelType="custom", panelIcon=":x:"), "icon"),
-        (element("layoutSection", element("layoutColumn", element("paragraph"), width=50)), "columns"),
+        (element("layoutSection", *[element("layoutColumn", element("paragraph"), width=50)] * 2), "columns"),
         (element("decisionList", element("decisionItem", localId="d", state="DECIDED"), localId="l"), "decisions"),
         (element("embedCard", url="https://x.y", layout="wide"), "card"),
         (element("paragraph", {**element("text", marks=(element("annotation", id="1"),)), "text": "a"}), "comments"),

@@ -6,6 +6,7 @@ import json
 import time
 from typing import Any
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -212,6 +213,28 @@ def test_what_was_deleted_is_gone_and_its_hidden_neighbours_stay() -> None:
     native = adf(paragraph(words("a")), hidden, paragraph(words("b")), paragraph(words("c")))
     done = merge_back(native, shown(native, "markdown"), text("markdown", "a\n\nc"))
     assert done.text == adf(paragraph(words("a")), hidden, paragraph(words("c")))
+
+
+def test_a_column_that_was_emptied_leaves_a_document_that_jira_takes(adf_schema: jsonschema.Draft4Validator) -> None:
+    rendered = shown(RICH, "markdown")
+    done = merge_back(RICH, rendered, replaced(rendered, "left\n\n", "")).text
+    assert "right" in plain(done)
+    kinds = [one["type"] for one in done["content"]["content"]]
+    assert "layoutSection" not in kinds
+    for limit in (20, 60, 100, 140, 200):
+        cut = convert(RICH, "adf", limit=limit).content
+        assert all(len(one["content"]) > 1 for one in cut["content"] if one["type"] == "layoutSection")
+        assert adf_schema.is_valid(cut)
+
+
+def test_a_decision_that_is_added_elsewhere_is_a_decision(adf_schema: jsonschema.Draft4Validator) -> None:
+    rendered = shown(RICH, "markdown")
+    done = merge_back(RICH, rendered, replaced(rendered, "- we go", "- we go\n- we stop")).text
+    decisions = next(one for one in done["content"]["content"] if one["type"] == "decisionList")
+    assert [one["attrs"]["localId"] for one in decisions["content"]] == ["e", "task-1"]
+    assert adf_schema.is_valid(adf(decisions)["content"])
+    numbered = merge_back(RICH, rendered, replaced(rendered, "- we go", "1. we go")).text
+    assert any(one["type"] == "orderedList" for one in numbered["content"]["content"])
 
 
 def test_the_rest_of_a_text_that_was_cut_is_not_lost() -> None:
