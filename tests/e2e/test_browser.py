@@ -151,6 +151,78 @@ def test_a_refused_field_is_found_mended_and_its_letters_replayed(town: Town, pa
     picture(page, "why")
 
 
+PAIR = (
+    "template: github-jira-two-way\nfrom: {repositories: [acme/pair]}\nto: {project: PAIR}\n"
+    "back: {from: {project: PAIR}, to: {repository: acme/pair}}\n"
+)
+
+
+@pytest.fixture
+def disputed(town: Town) -> Iterator[tuple[int, str]]:
+    """Let two people rename the two sides of a pair at once; returns the issue's number here and its key there."""
+    with town.followed("w1", "w2", "receive"):
+        town.declare("pair", PAIR)
+    try:
+        title = town.title("Pair")
+        number = town.report(title, repository="acme/pair")
+        key = town.issue(title)["key"]
+        town.settled("pair")
+        town.connector("pause", "pair")
+        town.act("jira", "ada", "PUT", f"/rest/api/3/issue/{key}", {"fields": {"summary": f"{title} as Ada sees it"}})
+        town.act("github", "bob", "PATCH", f"/repos/acme/pair/issues/{number}", {"title": f"{title} as Bob sees it"})
+        town.connector("resume", "pair")
+        until(lambda: town.json("conflicts", "list", "pair"))
+        yield number, key
+    finally:
+        with town.followed("w1", "w2", "receive"):
+            (town.home / "connectors" / "pair.yaml").unlink()
+
+
+def test_a_conflict_is_decided_at_a_desk_or_on_a_phone_without_scripts(
+    town: Town, page: Page, chromium: Browser, flower: str, disputed: tuple[int, str]
+) -> None:
+    number, key = disputed
+    page.goto("/connectors")
+    page.get_by_role("link", name="1 conflict", exact=True).click()
+    picture(page, "conflicts")
+    page.get_by_role("link", name="Summary", exact=True).click()
+    assert "as Ada sees it" in page.get_by_label("At the target").inner_text()
+    assert "bob changed it" in page.get_by_label("At the source").inner_text()
+    picture(page, "conflict")
+    address = page.url
+    page.get_by_label("It goes to both sides").fill("What both can live with")
+    page.get_by_role("button", name="Write this to both").click()
+    assert "another value will hold" in page.inner_text("main")
+
+    def titles() -> set[str]:
+        issues = town.state("github")["repositories"]["acme/pair"]["issues"]
+        return {one["title"] for one in issues if one["key"] == f"acme/pair#{number}"} | {
+            town.state("jira")[key]["fields"]["summary"]
+        }
+
+    until(lambda: titles() == {"What both can live with"}, told=titles)
+    until(lambda: not town.json("conflicts", "list", "pair"))
+    assert page.request.get(address).status == 404
+
+    town.connector("pause", "pair")
+    town.act("jira", "ada", "PUT", f"/rest/api/3/issue/{key}", {"fields": {"summary": "Ada again, " + "x" * 60}})
+    town.act("github", "bob", "PATCH", f"/repos/acme/pair/issues/{number}", {"title": "Bob again"})
+    town.connector("resume", "pair")
+    until(lambda: town.json("conflicts", "list", "pair"))
+    context = enter(chromium, flower, phone=True, scripts=False)
+    phone = context.new_page()
+    for name in ("phone-conflicts", "phone-conflict"):
+        phone.goto("/conflicts" if name == "phone-conflicts" else address)
+        picture(phone, name)
+        widths = phone.locator("main *").evaluate_all("all => all.map(one => one.getBoundingClientRect().right)")
+        assert max(widths) <= PHONE["width"]
+    phone.get_by_role("button", name="Take the target's").click()
+    assert "the target's value will hold" in phone.inner_text("main")
+    context.close()
+    until(lambda: titles() == {"Ada again, " + "x" * 60}, told=titles)
+    town.settled("pair")
+
+
 def test_everything_works_without_scripts(town: Town, chromium: Browser, flower: str) -> None:
     context = enter(chromium, flower, scripts=False)
     page = context.new_page()

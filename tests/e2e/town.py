@@ -185,10 +185,15 @@ class Town:
         return self.served.url(system)
 
     def _open_sandboxes(self) -> None:
-        repositories = ("acme/web", "acme/dc", "acme/polled", "acme/late")
+        repositories = ("acme/web", "acme/dc", "acme/polled", "acme/late", "acme/pair")
         url = self.url_of
         self.served.add("github", new_github(webhook_secret=self.secret, url=url("github"), repositories=repositories))
-        self.served.add("jira", new_jira(webhook_secret=self.secret, url=url("jira"), index_lag=timedelta(0)))
+        self.served.add(
+            "jira",
+            new_jira(
+                webhook_secret=self.secret, url=url("jira"), index_lag=timedelta(0), projects=("WEB", "OPS", "PAIR")
+            ),
+        )
         self.served.add("dc", new_jira(flavour="data-center", context="/jira", url=url("dc") + "/jira"))
         self.served.add("slack", new_slack(webhook_secret=self.secret, url=url("slack")))
 

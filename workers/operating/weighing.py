@@ -133,15 +133,21 @@ def compared(before: str, now: str) -> Pieces:
         one, other = before.splitlines(keepends=True), now.splitlines(keepends=True)
     if max(len(one), len(other)) > MOST_WORDS:
         return (("same", now),)
-    found: list[tuple[str, str]] = []
+    return tuple(_pieces(one, other))
+
+
+def _pieces(one: Sequence[str], other: Sequence[str]) -> Iterator[tuple[str, str]]:
+    gone = new = ""
     for tag, i1, i2, j1, j2 in SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
-        if tag == "equal":
-            found.append(("same", "".join(one[i1:i2])))
+        before, now = "".join(one[i1:i2]), "".join(other[j1:j2])
+        # Words that are all new are easier read as one piece than with each blank between them as it was.
+        if tag != "equal" or (not now.strip() and (gone or new) and j2 < len(other)):
+            gone, new = gone + before, new + now
             continue
-        found += [
-            (kind, text) for kind, text in (("gone", "".join(one[i1:i2])), ("new", "".join(other[j1:j2]))) if text
-        ]
-    return tuple(found)
+        yield from ((kind, text) for kind, text in (("gone", gone), ("new", new)) if text)
+        gone = new = ""
+        yield ("same", now)
+    yield from ((kind, text) for kind, text in (("gone", gone), ("new", new)) if text)
 
 
 def _split(text: str) -> list[str]:

@@ -33,6 +33,7 @@ def test_texts_are_compared_word_by_word() -> None:
     assert compared("the old words", "the new words") == (
         ("same", "the "), ("gone", "old"), ("new", "new"), ("same", " words"),
     )  # fmt: skip
+    assert compared("What both like", "Bob again") == (("gone", "What both like"), ("new", "Bob again"))
     assert compared("", "all of it") == (("new", "all of it"),)
     assert compared("same", "same") == (("same", "same"),)
 
