@@ -208,18 +208,14 @@ class _Merger:
         if made is None and isinstance(native, Quote | Panel | Expand | Section):
             # Shown as what is in it: its blocks are merged one by one.
             made = replace(native, blocks=tuple(self.blocks(native.blocks, before, after)))
-        if made is not None and (self.says(made, after) or not self.says_adopted(after)):
+        if made is not None and (self.says((made,), after) or not self.says(after, after)):
             return (made,)
         return self.adopted(after, (native,))
 
-    def says(self, made: Block, after: Blocks) -> bool:
-        """Tell that a merged block is shown as the edit, whoever is named in it."""
-        return unnamed(self.shown((made,))) == unnamed(self.bare(after))
-
-    def says_adopted(self, after: Blocks) -> bool:
-        """Tell that the edit itself, taken over as it is, would be shown as the edit."""
+    def says(self, blocks: Blocks, after: Blocks) -> bool:
+        """Tell that blocks, written in our format, are shown as the edit, whoever is named in it."""
         codec = FORMATS[self._known]
-        native = codec.read(codec.write(Document(after), Style()).content)
+        native = codec.read(codec.write(Document(blocks), Style()).content)
         return unnamed(self.shown(native.blocks)) == unnamed(self.bare(after))
 
     def adopted(self, after: Blocks, natives: Sequence[Any]) -> Blocks:
@@ -241,6 +237,8 @@ class _Merger:
                 inside: Any = restore_inlines.merged(mine, old, new, self.inline)
             case "items":
                 inside = self.each(mine, old, new, self.item)
+                if type(before) is not type(after) or isinstance(native, TaskList):
+                    inside = _points(inside, tasks=isinstance(after, TaskList))
             case "rows":
                 inside = self.each(mine, old, new, self.row)
             case "blocks":
@@ -291,6 +289,13 @@ class _Merger:
         """Merge a cell."""
         inside = tuple(self.blocks(native.blocks, before.blocks, after.blocks))
         return replace(_outside(native, native, before, after), blocks=inside)
+
+
+def _points(items: tuple[Item, ...], *, tasks: bool) -> tuple[Item, ...]:
+    """Return points as those of a list of tasks, or of one that has none."""
+    if tasks:
+        return tuple(replace(item, done=bool(item.done)) for item in items)
+    return tuple(replace(item, done=None, local_id="") for item in items)
 
 
 def _outside(shell: T, native: Any, before: Any, after: Any) -> T:
