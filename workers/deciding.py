@@ -55,7 +55,7 @@ class Deciding:
     slipped: dict[str, Slip]
     lost: dict[str, str]
     """The side whose edit of a field was written over, by field."""
-    decided: Mapping[str, Mapping[str, Any]]
+    decided: dict[str, dict[str, Any]]
 
     def names(self, shaped: Shaped) -> list[str]:
         """Return the fields of a shaped state, as the user wrote them."""
@@ -138,24 +138,43 @@ class Deciding:
         said = self.decided.get(name)
         if said is None or name not in self.pair.extra.get(CONFLICTS, {}):
             return None
-        asked = self.pair.extra[CONFLICTS][name]
-        if asked.get("lost") and said["take"] in {"from", "to"}:
-            value = asked["wants" if said["take"] == "from" else "holds"]
-            return Verdict(Move.AGREE if self._equal(name, source, target, value) else Move.BOTH, value)
+        asked, stand = self.pair.extra[CONFLICTS][name], self.stand(name, source, target)
+        wants, holds = asked["wants"], asked["holds"]
+        if asked.get("lost"):
+            wants = holds = asked["wants" if asked["lost"] == "to" else "holds"]
         match said["take"]:
+            case "from" | "to" if asked.get("lost"):
+                value = asked["wants" if said["take"] == "from" else "holds"]
+                found, kept = Verdict(Move.BOTH, value), (wants, holds)
             case "from":
-                return Verdict(Move.AGREE if self._equal(name, source, target) else Move.TO)
+                value, found, kept = MISSING, Verdict(Move.TO), (MISSING, holds)
             case "to":
-                return Verdict(Move.AGREE if self._equal(name, source, target) else Move.FROM)
+                value, found, kept = MISSING, Verdict(Move.FROM), (wants, MISSING)
             case _:
-                to = self.to
-                given = said["value"]
-                if isinstance(given, str) and self.back_of[name].path == "body":
-                    given = {"format": "markdown", "content": given}
-                shaped = to.system.shape(to.site, to.settings, {name: given}, to.entity)
-                natives = self.natives(name, source.shaped)
-                value = values(natives, {**target.fields, **shaped.fields})
-                return Verdict(Move.AGREE if self._equal(name, source, target, value) else Move.BOTH, value)
+                value = self._shaped_decision(name, said["value"], source, target)
+                found, kept = Verdict(Move.BOTH, value), (wants, holds)
+        if self._equal(name, source, target, value):
+            return Verdict(Move.AGREE)
+        for now, seen in zip((stand.wants, stand.holds), kept, strict=True):
+            if seen is not MISSING and not same(now, seen) and not same(now, value):
+                self._asks_again(name, asked)
+                return None
+        return found
+
+    def _shaped_decision(self, name: str, given: Any, source: Seen, target: Seen) -> Any:
+        """Return a third value in the target's form."""
+        to = self.to
+        if isinstance(given, str) and self.back_of[name].path == "body":
+            given = {"format": "markdown", "content": given}
+        shaped = to.system.shape(to.site, to.settings, {name: given}, to.entity)
+        return values(self.natives(name, source.shaped), {**target.fields, **shaped.fields})
+
+    def _asks_again(self, name: str, asked: Mapping[str, Any]) -> None:
+        """Forget a decision that would write over what nobody had seen when it was taken."""
+        del self.decided[name]
+        if self.attempt.connector.mode is not Mode.SHADOW:
+            self.attempt.store.decided(self.pair.source, [name], last=False)
+        _tell(self.attempt, self.pair, Conflict(**asked), "asked again")
 
     def _equal(self, name: str, source: Seen, target: Seen, value: Any = MISSING) -> bool:
         stand = self.stand(name, source, target)

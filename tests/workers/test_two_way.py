@@ -292,3 +292,35 @@ def test_a_pair_whose_questions_are_all_decided_is_no_longer_looked_up(pairs: Pa
     pairs.settle()
     assert pairs.book.open_questions() == 0
     assert not pairs.book.client.exists(pairs.book.tag + "questions")
+
+
+@pytest.mark.parametrize(("take", "value"), [("from", None), ("value", "A third")])
+def test_a_decision_writes_over_nothing_that_came_after_it(
+    pairs: Pairs, pair: tuple[int, str], take: str, value: str | None
+) -> None:
+    number, issue = pair
+    pairs.ada.edits(issue, summary="Mine")
+    pairs.person("PATCH", f"/issues/{number}", {"title": "No, mine"})
+    pairs.settle()
+    decide(pairs.desk, pairs.inbox, question(pairs), Actor("eve"), take=take, value=value)
+    pairs.ada.edits(issue, summary="Mine, and more")
+    pairs.settle()
+    assert (pairs.on_git()["title"], pairs.on_jira()["summary"]) == ("No, mine", "Mine, and more")
+    assert question(pairs).conflict.holds == "Mine, and more"
+    assert "asked again" in {row["action"] for row in pairs.book.audit(most=100)}
+    decide(pairs.desk, pairs.inbox, question(pairs), Actor("eve"), take=take, value=value)
+    pairs.settle()
+    assert pairs.on_git()["title"] == pairs.on_jira()["summary"] == (value or "No, mine")
+    assert not pairs.questions()
+
+
+def test_a_side_that_was_decided_to_hold_may_be_edited_on(pairs: Pairs, pair: tuple[int, str]) -> None:
+    number, issue = pair
+    pairs.ada.edits(issue, summary="Mine")
+    pairs.person("PATCH", f"/issues/{number}", {"title": "No, mine"})
+    pairs.settle()
+    decide(pairs.desk, pairs.inbox, question(pairs), Actor("eve"), take="from")
+    pairs.person("PATCH", f"/issues/{number}", {"title": "No, mine, and more"})
+    pairs.settle()
+    assert pairs.on_git()["title"] == pairs.on_jira()["summary"] == "No, mine, and more"
+    assert not pairs.questions()
