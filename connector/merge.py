@@ -58,10 +58,13 @@ class Stand:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is to be done about a field, and for `Move.BOTH` with which value; ``why`` names what made it a question."""
+    """What is to be done about a field, and for `Move.BOTH` with which value; ``why`` names what made it a question.
+
+    None is a value, too: it empties the field at both sides.
+    """
 
     move: Move
-    value: Any = None
+    value: Any = MISSING
     why: str = ""
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from connector.config import Connector, Mode
 from connector.errors import Rejected, Stale
 from connector.event import Entity, Kind
+from connector.expression import MISSING
 from connector.link import Link, flipped
 from connector.mapping import Policy, spoken_of
 from connector.merge import Move, Verdict, moved
@@ -59,6 +60,9 @@ def converge(attempt: Attempt, pair: Link, *, prefer: Policy | None = None) -> N
     except _Gone as gone:
         attempt.notes.append(f"{gone} is gone, or may not be seen any more: nothing is written to the other side")
         return
+    except Rejected:
+        work.forget()
+        raise
     message = f"{pair.source_key} and {pair.key} keep changing while they are compared"
     raise Stale(message, cause="moving")
 
@@ -120,6 +124,11 @@ class _Convergence(Deciding):
             raise Rejected(message, cause="no_target")
         return Side(target, writer.target.settings, site, entity, writer)
 
+    def forget(self) -> None:
+        """Forget decisions that cannot be carried out: their questions stay open, and nothing else fails of them."""
+        if self.decided and self.attempt.connector.mode is not Mode.SHADOW:
+            self.attempt.store.decided(self.pair.source, sorted(self.decided), last=False)
+
     # --- one look at both ----------------------------------------------------------------------------------
     def round(self) -> bool:
         """Look at both sides and do what they owe each other; True where that was nothing."""
@@ -176,7 +185,7 @@ class _Convergence(Deciding):
         for name, verdict in to.items():
             natives = self.natives(name, source.shaped)
             wants = {native: source.shaped.fields[native] for native in natives}
-            if verdict.value is None:
+            if verdict.value is MISSING:
                 wanted = self._merged_to(name, wants, target)
                 self.sent.to[name] = (wanted, wants)
             else:

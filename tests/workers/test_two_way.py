@@ -324,3 +324,33 @@ def test_a_side_that_was_decided_to_hold_may_be_edited_on(pairs: Pairs, pair: tu
     pairs.settle()
     assert pairs.on_git()["title"] == pairs.on_jira()["summary"] == "No, mine, and more"
     assert not pairs.questions()
+
+
+def test_a_decision_that_a_side_refuses_is_told_and_asked_again(pairs: Pairs, pair: tuple[int, str]) -> None:
+    number, issue = pair
+    pairs.ada.edits(issue, summary="Mine")
+    pairs.person("PATCH", f"/issues/{number}", {"title": "No, mine"})
+    pairs.settle()
+    decide(pairs.desk, pairs.inbox, question(pairs), Actor("eve"), take="value", value=None)
+    pairs.settle()
+    assert (pairs.on_git()["title"], pairs.on_jira()["summary"]) == ("No, mine", "Mine")
+    assert pairs.book.counts()["dead"] == 1
+    pairs.person("PATCH", f"/issues/{number}", {"labels": ["bug"]})
+    pairs.settle()
+    assert pairs.on_jira()["labels"] == ["bug"]
+    assert pairs.book.counts()["dead"] == 0, "what came after it succeeded, and told its state"
+    decide(pairs.desk, pairs.inbox, question(pairs), Actor("eve"), take="to")
+    pairs.settle()
+    assert pairs.on_git()["title"] == pairs.on_jira()["summary"] == "Mine"
+
+
+def test_a_decision_may_empty_a_field_at_both_sides(pairs: Pairs, pair: tuple[int, str]) -> None:
+    number, issue = pair
+    pairs.ada.edits(issue, description="Mine")
+    pairs.person("PATCH", f"/issues/{number}", {"body": "No, mine"})
+    pairs.settle()
+    decide(pairs.desk, pairs.inbox, question(pairs), Actor("eve"), take="value", value=None)
+    pairs.settle()
+    assert not pairs.on_git()["body"]
+    assert not pairs.on_jira()["description"]
+    assert not pairs.questions()
