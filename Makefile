@@ -5,7 +5,7 @@
 
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help install test demo chaos simulate converge check format-check lint types contracts format clean moved
+.PHONY: help install test demo chaos simulate converge docs check format-check lint types contracts format clean moved
 
 ifeq ($(wildcard setup.cfg),)
 $(error run it in the project's folder, or as: make -C FOLDER)
@@ -68,11 +68,15 @@ simulate: $(STAMP) ## Play whole histories of the engine in simulated time (N=10
 converge: $(STAMP) ## Let people edit both sides of a two-way connector while everything goes wrong (N=20000 SEED=1)
 	@TWO_WAY_HISTORIES=$(or $(N),20000) $(PY) -m pytest -q -p no:cacheprovider --timeout 0 $(if $(SEED),--hypothesis-seed=$(SEED)) tests/workers/test_two_way_histories.py
 
-check: $(STAMP) ## Do all that CI does: format, lint, types, import contracts, tests
+docs: $(STAMP) ## Build the documentation into site/; a broken link is an error
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
+
+check: $(STAMP) ## Do all that CI does: format, lint, types, import contracts, documentation, tests
 	@$(MAKE) --no-print-directory format-check
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory types
 	@$(MAKE) --no-print-directory contracts
+	@$(MAKE) --no-print-directory docs
 	@$(MAKE) --no-print-directory test
 
 format-check: $(STAMP) ## Say which files are not formatted
@@ -92,5 +96,5 @@ format: $(STAMP) ## Format, and mend what can be mended
 	@$(PY) -m ruff check --fix .
 
 clean: ## Remove caches and builds; .venv and what connectors stored stay
-	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find connector workers tests -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -24,7 +24,7 @@ from workers.files import ready_made
 from workers.tools import tools
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs/templates").glob("*.md"))]
 CONNECTIONS = (ROOT / "docs" / "configuration.md").read_text().partition("```yaml\n")[2].partition("```")[0]
 
 
