@@ -8,12 +8,16 @@ no page (a program, a dashboard) becomes its path, since the site does not know 
 
 import posixpath
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import urldefrag
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+
+from connector.reference import system_reference
+from connector.registry import SYSTEMS
+from connector.system import System
 
 ROOT = Path(__file__).resolve().parent.parent
 ELSEWHERE = {
@@ -46,10 +50,27 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that are kept elsewhere."""
+    """Add the pages that are kept elsewhere; that of a system gets what its declarations say."""
     for here, there in ELSEWHERE.items():
-        files.append(File.generated(config, there, content=(ROOT / here).read_text(encoding="utf-8")))
+        text = (ROOT / here).read_text(encoding="utf-8")
+        if there.startswith("systems/"):
+            text += declared(SYSTEMS[PurePosixPath(there).stem])
+        files.append(File.generated(config, there, content=text))
     return files
+
+
+def declared(system: System) -> str:
+    """Return what a manifest says: scopes, what polls do not see, and every key with its type."""
+    scopes = {"read": "to be read", "write": "to be written to", "may": "of use, not needed"}
+    rows = "".join(
+        f"| {meaning} | {', '.join(f'`{one}`'.replace('|', '` or `') for one in system.needs[use])} |\n"
+        for use, meaning in scopes.items()
+        if system.needs.get(use)
+    )
+    table = f"\n## Scopes that are checked\n\n| for | scopes |\n|---|---|\n{rows}" if rows else ""
+    blind = "".join(f"- {one}\n" for one in system.blind_spots)
+    unseen = f"\n## What polling alone does not see\n\n{blind}" if blind else ""
+    return f"{table}{unseen}\n{system_reference(system)}\n"
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:

@@ -61,12 +61,21 @@ def reference(systems: Mapping[str, Speaks]) -> str:
     parts.extend(_section("A field of `mapping:`", grammar_mapping.RuleSchema()))
     parts.extend(_section("A connection", grammar.AnyConnectionSchema()))
     for system in systems.values():
-        parts.extend(_section(f"A connection to {system.title}", system.connection()))
-        if system.source is not None:
-            parts.extend(_section(f"`from:` on {system.title}", system.source()))
-        if system.target_schema is not None:
-            parts.extend(_section(f"`to:` on {system.title}", system.target_schema()))
+        parts.extend(_system(system))
     return "\n".join(parts)
+
+
+def system_reference(system: Speaks) -> str:
+    """Return the part of the reference that is about one system."""
+    return "\n".join(_system(system))
+
+
+def _system(system: Speaks) -> Iterator[str]:
+    yield from _section(f"A connection to {system.title}", system.connection())
+    if system.source is not None:
+        yield from _section(f"`from:` on {system.title}", system.source())
+    if system.target_schema is not None:
+        yield from _section(f"`to:` on {system.title}", system.target_schema())
 
 
 # --- JSON Schema -------------------------------------------------------------------------------------

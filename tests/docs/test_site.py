@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import shutil
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from connector.registry import SYSTEMS
+from connector.system import System
 from workers.files import ready_made
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +25,7 @@ def build(project: Path, to: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(to)],
         cwd=project,
-        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": str(ROOT)},
         check=False,
         capture_output=True,
         text=True,
@@ -76,6 +79,19 @@ def test_links_to_pages_that_are_kept_elsewhere_lead_to_the_site(site: Path) -> 
     assert 'href="runbook.html#error-classes"' in (site / "troubleshooting.html").read_text()
     assert '<a href="systems/jira.html">Jira Cloud and Data Center</a>' in (site / "index.html").read_text()
     assert '<a href="index.html#what-is-supported">' in (site / "getting-started.html").read_text()
+
+
+@pytest.mark.parametrize("system", SYSTEMS.values(), ids=SYSTEMS)
+def test_the_page_of_a_system_names_all_that_it_declares(site: Path, system: System) -> None:
+    page = (site / "systems" / f"{system.name}.html").read_text()
+    assert system.source is not None
+    assert system.target_schema is not None
+    keys = {*system.connection().fields, *system.source().fields, *system.target_schema().fields}
+    assert {key for key in keys if f"<code>{key.rstrip('_')}</code>" not in page} == set()
+    scopes = {one for needed in system.needs.values() for either in needed for one in either.split("|")}
+    assert {one for one in scopes if f"<code>{one}</code>" not in page} == set()
+    assert ('id="what-polling-alone-does-not-see"' in page) == bool(system.blind_spots)
+    assert {one for one in system.blind_spots if html.escape(one, quote=False).partition("`")[0] not in page} == set()
 
 
 @pytest.mark.parametrize(
