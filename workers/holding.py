@@ -10,6 +10,7 @@ from typing import Any, Final
 from connector.config import Brake, Connector
 from connector.declare import spoken
 from connector.errors import Ambiguous, ConnectorError, Forbidden, Rejected
+from connector.event import Kind
 
 FORMAT_GATE: Final = "format"
 """What bodies wait behind that a newer version wrote."""
@@ -88,7 +89,12 @@ def gate_of_class(connection: str, endpoint: str) -> str:
 
 
 def kind_of(kind: str, *, linked: bool) -> str:
-    """Name what is tried: bringing something new over fails for other reasons than changing it."""
+    """Name what is tried: bringing something new over fails for other reasons than changing it.
+
+    Whichever state of a new item comes first makes it: an issue that is opened with a label is told of twice.
+    """
+    if not linked and Kind(kind).is_state:
+        return "state new"
     return f"{kind} {'known' if linked else 'new'}"
 
 

@@ -227,7 +227,8 @@ class Work:
         return self.book, failure.of(error, event, bug=bug)
 
     def _kind(self, event: Event) -> str:
-        return kind_of(event.kind.value, linked=event.entity.ref in self.box.links)
+        back = self.connector.turned and self.attempt is not None and self.attempt.link is not None
+        return kind_of(event.kind.value, linked=back or event.entity.ref in self.box.links)
 
     def overtaken(self) -> None:
         """See to what was sent although the settlement was refused."""

@@ -124,6 +124,19 @@ def test_one_bad_entity_now_and_then_among_good_ones_is_a_dead_letter_each(offic
     assert office.store.gates() == {}
 
 
+def test_an_item_that_is_told_of_twice_counts_as_what_it_is(office: Office) -> None:
+    """GitHub tells of an issue that is opened with a label in two webhooks; a good one in between excuses both."""
+    for number in range(6):
+        office.accept(event(1, Kind.ISSUE_CREATED, issue=f"bad{number}", title="impossible"))
+        office.work()
+        office.accept(event(2, issue=f"bad{number}", title="impossible"))
+        office.work()
+        office.accept(event(1, Kind.ISSUE_CREATED, issue=f"good{number}", title="Fine"))
+        office.work()
+    assert not office.store.gates()
+    assert office.store.counts()["dead"] == 12
+
+
 def test_a_success_elsewhere_does_not_excuse_a_forbidden_place(office: Office) -> None:
     for number in range(8):
         office.jira.breaks("create", forbidden, only=f"T{number}")
