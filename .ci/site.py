@@ -33,6 +33,8 @@ ELSEWHERE = {
 """Path in the project -> path in the site."""
 HOME = {there: here for here, there in ELSEWHERE.items()}
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]+)\)")
+CODE_BLOCK = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
+LIST = re.compile(r"^((?![-*|#>\s]|\d+\. ).+)\n(?=[-*] |1\. )", re.MULTILINE)
 CODE = re.compile(r"(^```.*?^```$|`[^`\n]*`)", re.MULTILINE | re.DOTALL)
 
 
@@ -47,6 +49,12 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     )
     decisions += [f"decisions/{path.name}" for path in sorted((ROOT / "docs" / "decisions").glob("0*.md"))]
     return config
+
+
+def parted(markdown: str) -> str:
+    """Put a blank line before each list: GitHub needs none after a paragraph, Python-Markdown does."""
+    parts = CODE_BLOCK.split(markdown)
+    return "".join(part if at % 2 else LIST.sub(r"\1\n\n", part) for at, part in enumerate(parts))
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -76,6 +84,7 @@ def declared(system: System) -> str:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Turn the links of one page."""
     del config
+    markdown = parted(markdown)
     there = page.file.src_uri
     home = posixpath.dirname(HOME.get(there, f"docs/{there}"))
     known = {file.src_uri for file in files}

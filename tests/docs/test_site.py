@@ -81,6 +81,12 @@ def test_links_to_pages_that_are_kept_elsewhere_lead_to_the_site(site: Path) -> 
     assert '<a href="index.html#what-is-supported">' in (site / "getting-started.html").read_text()
 
 
+def test_every_list_and_table_is_one(site: Path) -> None:
+    shown = {path: re.sub(r"<pre.*?</pre>", "", path.read_text(), flags=re.DOTALL) for path in site.rglob("*.html")}
+    raw = [f"{path.name}: {one}" for path, text in shown.items() for one in re.findall(r"\n(?:[-*] |1\. |\|).*", text)]
+    assert raw == []
+
+
 @pytest.mark.parametrize("system", SYSTEMS.values(), ids=SYSTEMS)
 def test_the_page_of_a_system_names_all_that_it_declares(site: Path, system: System) -> None:
     page = (site / "systems" / f"{system.name}.html").read_text()
