@@ -29,6 +29,7 @@ CONNECTIONS = """\
 version: 1
 connections:
   jira: {system: jira, url: https://acme.example, auth: {email: a@acme.example, token: env:T}}
+  jira-copy: {system: jira, flavour: data-center, url: https://jira.example, auth: {token: env:T}}
   github: {system: github, auth: {token: env:T}}
   slack: {system: slack, auth: {token: env:T}}
 """
@@ -43,7 +44,14 @@ WAYS = {
 class Desk:
     """A configuration of one connector, and the sites that a lock of it is taken from."""
 
-    sites: Mapping[str, Bench] = field(default_factory=lambda: {"jira": place(), "github": github(), "slack": slack()})
+    sites: Mapping[str, Bench] = field(
+        default_factory=lambda: {
+            "jira": place(),
+            "jira-copy": place("data-center"),
+            "github": github(),
+            "slack": slack(),
+        }
+    )
 
     def config(self, text: str) -> Config:
         texts = {"connections.yaml": CONNECTIONS, "one.yaml": f"version: 1\nname: one\n{text}"}
@@ -54,7 +62,12 @@ class Desk:
             {
                 one: Entry(
                     taken,
-                    kept(one, SYSTEMS[one.connection].lists[one.kind](self.sites[one.connection].site, one.query)),
+                    kept(
+                        one,
+                        SYSTEMS[config.connections[one.connection].system].lists[one.kind](
+                            self.sites[one.connection].site, one.query
+                        ),
+                    ),
                 )
                 for one in questions(config, SYSTEMS)
             }
@@ -176,6 +189,7 @@ def test_nothing_is_wrong_with_a_ready_made_connector(template: str) -> None:
         "jira-to-github-status": "from: {project: WEB}\nto: {repository: acme/web}\n",
         "jira-to-slack": "from: {project: WEB}\nto: {channel: '#alerts'}\n",
         "github-jira-two-way": TWO_WAY,
+        "jira-to-jira": "from: {project: WEB}\nto: {project: WEB}\nback: {from: {project: WEB}, to: {project: WEB}}\n",
     }
     found = Desk().findings(f"template: {template}\n{ends[template]}")
     assert [one for one in found if one.level is Level.PROBLEM] == []

@@ -43,6 +43,8 @@ class Histories(RuleBasedStateMachine):
         """The titles of people that we wrote over before the other side ever had them."""
         self.weighed: set[str] = set()
         """The titles that somebody saw who decided between them."""
+        self.untold: set[str] = set()
+        """The titles of which the only webhook was lost."""
         self.number = self.pairs.report("Broken")
         self.pairs.settle()
         self.pairs.poll("pair")  # from here on nothing that a webhook loses is lost
@@ -156,8 +158,14 @@ class Histories(RuleBasedStateMachine):
 
     @rule(side=st.sampled_from(("git", "jira")))
     def lose(self, side: str) -> None:
-        """Lose a webhook; a poll finds what it told."""
+        """Lose a webhook; a poll finds what it told.
+
+        Not what stood there for a moment only: GitHub's polls bring the present state, so nobody learns of an edit
+        that was written over at once and whose webhook is lost.
+        """
         self.collect()
+        if side == "git":
+            self.untold |= {str(one.data.get("title")) for one in self.mail[side][:1]}
         del self.mail[side][:1]
 
     @rule()
@@ -213,7 +221,7 @@ class Histories(RuleBasedStateMachine):
         assert (counts["dead"], counts["in_flight"]) == (0, 0), counts
         asked = pairs.questions()
         self.compare(asked)
-        unseen = {title for title in self.covered - self.weighed if title not in json.dumps(asked)}
+        unseen = {title for title in self.covered - self.weighed - self.untold if title not in json.dumps(asked)}
         assert not unseen, f"written over unseen: {unseen}"
 
     def compare(self, asked: dict[str, Any]) -> None:
