@@ -119,6 +119,15 @@ def overtaken(link: Link | None, event: Event) -> bool:
     return datetime.fromisoformat(updated) <= datetime.fromisoformat(told)
 
 
+BROUGHT: Final = "brought"
+"""In a link's ``extra``: when something was last written for the pair (ISO), as far as it is known."""
+
+
+def brought(link: Link, at: datetime) -> Link:
+    """Return the link knowing when something was last written for it."""
+    return replace(link, extra={**link.extra, BROUGHT: at.isoformat(timespec="seconds")})
+
+
 def told(link: Link, event: Event) -> Link:
     """Return the link knowing that an event's state was told."""
     updated = event.data.get("updated")

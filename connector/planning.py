@@ -22,6 +22,10 @@ UNFINISHED: Final = "unfinished"
 """In a link's ``extra``: the target was created, but what a create cannot carry (a status, the relation to its
 source) is still to come.  A crash in between must not leave it so for ever."""
 
+INITIAL: Final = "initial"
+"""In the ``extra`` of a pair that a person has made: the `Policy` for fields of which it is not known that both sides
+were ever equal, instead of the connector's."""
+
 COMMENT_TEXT: Final = "**{{ comment.author.name }}** commented on {{ key | link(url) }}:\n\n{{ comment.body }}"
 """What a copied comment looks like unless the connector says otherwise."""
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from connector.config import Config, Connector, End, Mode
 from connector.errors import Rejected
 from connector.event import Entity, Event, Kind
-from connector.link import Link, flipped, told
+from connector.link import Link, brought, flipped, told
 from connector.planning import (
     UNFINISHED,
     Known,
@@ -32,7 +32,7 @@ from workers.desk import Desk, Post
 from workers.doubt import Doubt
 from workers.forgotten import found_again, known_base, trusted
 from workers.holding import brake_of
-from workers.knowing import awaited, know, matches, read_again, whole_digest
+from workers.knowing import awaited, know, matches, read_again, unlinked, whole_digest
 from workers.overtaken import notice_twin
 from workers.pairing import bring_together, make_pair, relate
 from workers.rehearsal import Would, rehearse
@@ -166,6 +166,8 @@ class Attempt:
         """Know the entity and plan, or say why there is nothing to do."""
         self.moved = bool(self.event.change.keys() & MOVES)
         known = know(self)
+        if ended := unlinked(self, known):
+            return Result("skipped", ended)
         event = read_again(self, known)
         if event is None:
             if self.event.kind is Kind.ISSUE_DELETED:
@@ -381,6 +383,7 @@ class Attempt:
 
     def remember(self, link: Link) -> None:
         """Know a link from here on, and have it settled."""
+        link = brought(link, self.desk.now()) if self.wrote else link
         self.link = self.links[link.source] = link
         pair = flipped(link) if self.connector.turned else link
         # What a pull request asked for is no pair: the other half must not find it as one.

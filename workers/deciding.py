@@ -13,6 +13,7 @@ from connector.expression import MISSING
 from connector.link import Link
 from connector.mapping import Mapped, Policy, Rule
 from connector.merge import Conflict, Move, Stand, Verdict, judge, loops
+from connector.planning import INITIAL
 from connector.system import Shaped
 from workers.auditing import question_row
 from workers.sides import Seen, Side, in_words, last, newer, same, values
@@ -88,7 +89,7 @@ class Deciding:
                 stand,
                 direction=rule.direction,
                 policy=rule.policy or self.whole.policy,
-                initial=self.prefer or self.whole.initial,
+                initial=self.prefer or self._initial,
                 same=same,
                 newer=lambda: newer(source.event, target.event),
             )
@@ -103,6 +104,11 @@ class Deciding:
             if loops(moves, found.move, self.attempt.desk.now_ms()):
                 return Verdict(Move.ASK, why="loop")
         return found
+
+    @property
+    def _initial(self) -> Policy:
+        said = self.pair.extra.get(INITIAL)
+        return Policy(said) if said else self.whole.initial
 
     def _slip(self, name: str, source: Seen, target: Seen) -> Verdict | None:
         """Judge an edit that was written over, as long as what was written over it stands there and nothing newer."""

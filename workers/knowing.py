@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
+
 from connector.config import Connector
 from connector.errors import RateLimited, Rejected, Scope
 from connector.event import Event, Kind
@@ -50,6 +52,18 @@ def know(attempt: Attempt) -> Known:
             ahead = books.link(entity.ref)
             link = replace(ahead, base={}, kept={}) if ahead else None
     return Known(link, kept, ours)
+
+
+def unlinked(attempt: Attempt, known: Known) -> str:
+    """Say why nothing is done for an item whose pair a person has ended, here or in the other half; "" otherwise."""
+    stone = attempt.letter.fields.get("unlinked") or ""
+    if not stone and known.link is None:
+        for other, _ in siblings(attempt.config, attempt.connector):
+            stone = stone or attempt.desk.deliveries(other).tombstone(attempt.event.entity.ref)
+    if not stone:
+        return ""
+    told = orjson.loads(stone)
+    return f"unlinked by {told['by']}: {told['reason']}; 'connector link' ties it again"
 
 
 def _let_settle(attempt: Attempt, other: Connector, books: Deliveries, back: Link) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from connector.link import Link, flipped
 from connector.mapping import Policy
-from connector.planning import UNFINISHED, creation, marker_for, relation_of
+from connector.planning import INITIAL, UNFINISHED, creation, marker_for, relation_of
 from connector.system import Action, Change, Shaped
 from workers.converging import converge, pen_for
 from workers.sides import asked_of, source_of, target_of
@@ -29,9 +29,13 @@ def make_pair(attempt: Attempt, shaped: Shaped) -> None:
 
 
 def bring_together(attempt: Attempt, link: Link) -> None:
-    """Bring a pair, as this attempt sees it, to agree; one that was just made holds what its origin says."""
+    """Bring a pair, as this attempt sees it, to agree; one that was just made holds what its origin says.
+
+    One that a person has made of two items that were there has no origin: its ``INITIAL`` counts.
+    """
     turned = attempt.connector.turned
-    prefer = (Policy.TO if turned else Policy.FROM) if link.extra.get(UNFINISHED) else None
+    fresh = link.extra.get(UNFINISHED) and not link.extra.get(INITIAL)
+    prefer = (Policy.TO if turned else Policy.FROM) if fresh else None
     converge(attempt, flipped(link) if turned else link, prefer=prefer)
 
 

@@ -117,17 +117,47 @@ class _NoBooks:
     def effect(self, _key: str) -> dict[str, str]:
         return {}
 
+    def tombstone(self, _entity: str) -> str:
+        return ""
 
-def preview(desk: Desk, connector: Connector, event: Event, *, books: Deliveries | None) -> Preview:
+
+class _Pretending:
+    """Stands for books that know one link more."""
+
+    def __init__(self, books: Deliveries, link: Link) -> None:
+        self._books, self._link = books, link
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._books, name)
+
+    def link(self, entity: str) -> Link | None:
+        return self._link if entity == self._link.source else self._books.link(entity)
+
+    def link_back(self, target: str) -> Link | None:
+        return self._link if target == self._link.target else self._books.link_back(target)
+
+    def tombstone(self, _entity: str) -> str:
+        return ""
+
+
+def preview(
+    desk: Desk, connector: Connector, event: Event, *, books: Deliveries | None, link: Link | None = None
+) -> Preview:
     """Plan and shape an event for a connector and compare with the target as it is now; sends no write.
 
-    Raises the `ConnectorError` that a delivery would end in.
+    With ``link`` as if that were in the books.  Raises the `ConnectorError` that a delivery would end in.
     """
     # Of a two-way connector the face that looks at where the event comes from, as in a delivery.
     dry = replace(connector.facing(event.entity.connection), mode=Mode.SHADOW)
     store = books if books is not None else cast("Deliveries", _NoBooks())
+    if books is not None and link is not None:
+        store = cast("Deliveries", _Pretending(books, link))
+        plain = desk.deliveries
+        desk = replace(desk, deliveries=lambda one: store if one.uid == connector.uid else plain(one))
     known = store.link(event.entity.ref)
     letter = Letter("preview", event.id, event.entity.ref, event.kind.value, "live", event.entity.key, 0, 0, 0, "")
+    if stone := store.tombstone(event.entity.ref):
+        letter = replace(letter, fields={"unlinked": stone})
     attempt = Attempt(
         desk=desk if books is not None else replace(desk, deliveries=lambda _connector: store),
         config=desk.config(),

@@ -17,6 +17,7 @@ from redis import Redis
 from connector.event import Kind
 from workers.stores.conflicts import Conflicts
 from workers.stores.keys import DAY_MS, FORMAT, INTENT_DAYS, connector_tag
+from workers.stores.linking import Linking
 from workers.stores.losses import Losses
 from workers.stores.marks import Marks
 from workers.stores.mending import Mending
@@ -103,7 +104,7 @@ class Fresh:
     """A poll brings it, and its webhook should too; see `Deliveries.count_missed`."""
 
 
-class Deliveries(Conflicts, Losses, Mending, Shadows, Views):
+class Deliveries(Conflicts, Linking, Losses, Mending, Shadows, Views):
     """The books of one connector."""
 
     def __init__(

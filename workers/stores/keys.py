@@ -54,6 +54,8 @@ name                  type    holds                                             
 ``links``             hash    source entity -> link JSON                                   for ever
 ``back``              hash    target entity -> source entity                               for ever
 ``alias``             hash    entity -> subject whose mailbox it shares                    for ever
+``unlinked``          hash    entity of an ended pair -> JSON {source, target, key,       until linked anew
+                              source_key, by, reason, at}: it is not copied anew
 ``questions``         set     source entities of pairs with a field that a person decides   until decided
 ``decisions``         hash    source entity and field -> JSON {take, value, by, at}         until carried out
 ``gates``             hash    gate -> JSON {why, since...}: see ``lua/gates.lua``          until opened

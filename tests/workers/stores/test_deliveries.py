@@ -10,6 +10,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import ResponseError
 
+from connector.link import Link
 from tests.workers.stores.books import T0, Ticker, books, letter
 from workers.stores import keys as key_table
 from workers.stores import moments
@@ -522,6 +523,8 @@ def test_every_key_stands_in_the_table_and_under_one_tag(store: Deliveries, tick
     keep(store, "v1", {}, {}, config="h1")
     store.note_conflict("git:issue:1")
     store.decide("git:issue:1", "Summary", {"take": "from"})
+    assert store.adopt(Link("git:issue:777", "jira:issue:777"), "{}") == "ok"
+    assert store.unlink("git:issue:777", "{}", "{}") == "ok"
     claim_examination(store, "of", 1000)
     remember_examination(store, b"{}")
     moments.claim(store, 1, now=1, late=0)

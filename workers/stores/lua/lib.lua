@@ -187,6 +187,12 @@ local function holds(turn, subject)
   return redis.call('HGET', k('own'), subject) == turn and alive(turn)
 end
 
+-- Whether a turn holds the mailbox of an entity: it waits in no lane, for no clock, behind no gate.
+local function in_turn(entity)
+  local owner = redis.call('HGET', k('own'), root(entity))
+  return owner and owner ~= 'd' and owner ~= 's' and not string.match(owner, '^[rp]:')
+end
+
 -- What a turn is told that comes too late: frozen, cut off or slow past its slot, it has lost its subjects.  One
 -- that is alive has only sent something twice, after a lost answer; that is not counted.
 local function overtaken(turn)
@@ -257,6 +263,8 @@ local function letter_of(id, entities)
       entities[fields[i + 1]] = true
       local unsure = redis.call('HGET', k('unsure'), fields[i + 1])
       if unsure then letter[#letter + 1] = 'unsure'; letter[#letter + 1] = unsure end
+      local stone = redis.call('HGET', k('unlinked'), fields[i + 1])
+      if stone then letter[#letter + 1] = 'unlinked'; letter[#letter + 1] = stone end
     end
   end
   return letter
