@@ -42,7 +42,8 @@ def append(attempt: Attempt, wanted: Append) -> None:
             else:
                 wanted = replace(wanted, text=now)
                 action = Action.COMMENT
-                again = f"#{attempt.event.id}" if earlier else ""  # its first copy was taken away
+                # Only where its copy was taken away: one that may have been sent is looked for by its own mark.
+                again = f"#{attempt.event.id}" if earlier.get("state") == "done" else ""
     body, losses = None, tuple[str, ...]()
     if wanted.text is not None:
         body, losses = attempt.target.text(attempt.there, attempt.settings, wanted.text)
