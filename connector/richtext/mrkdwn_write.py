@@ -235,7 +235,8 @@ class _Line:
                 case Span(mark, children) if mark.kind is Kind.LINK:
                     words = "".join(one.text for one in children if isinstance(one, Run))
                     words = escaped(words).replace("`", f"`{GUARD}")
-                    self.put(f"<{_address(mark.value)}|{words}>")
+                    # Without words Slack shows the address.
+                    self.put(f"<{_address(mark.value)}|{words}>" if words else f"<{_address(mark.value)}>")
                 case Span(mark, children):
                     sign = _SIGNS[mark.kind]
                     self.put(f"{JOIN if self._last.isalnum() else ''}{sign}")

@@ -165,7 +165,8 @@ def test_a_connector_is_shown_resolved(home: Path) -> None:
 
 
 def test_the_ready_made_connectors_are_found() -> None:
-    assert set(ready_made()) == {"jira-to-slack", "github-to-jira", "jira-to-github-status", "github-jira-two-way"}
+    one_way = {"jira-to-slack", "github-to-jira", "jira-to-github-status"}
+    assert set(ready_made()) == one_way | {"github-jira-two-way", "jira-to-jira"}
 
 
 # --- credentials ----------------------------------------------------------------------------------------
