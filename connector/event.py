@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, NewType, TypedDict
+from typing import Any, Final, NewType, NotRequired, TypedDict
 
 EventId = NewType("EventId", str)
 """Names an event for ever; built identically by webhook and poll, see `event_id`."""
@@ -50,11 +50,13 @@ A key that a payload does not carry is absent, never None: None means *known to 
 class Text(TypedDict):
     """Rich text as its system wrote it; ``format`` is a codec name of `connector.richtext`.
 
-    ``content`` is a str, except for ``adf`` where it is the document as a dict.
+    ``content`` is a str, except for ``adf`` where it is the document as a dict.  ``settled`` says that it is what its
+    own system holds but for an edit that was merged into it: written there, it is not written anew.
     """
 
     format: str
     content: Any
+    settled: NotRequired[bool]
 
 
 class Person(TypedDict, total=False):

@@ -130,4 +130,5 @@ def _called(told: Any) -> str:
 
 def merged_text(before: Mapping[str, Any], rendered: Mapping[str, Any], edited: Mapping[str, Any]) -> Text:
     """Return a rich text with the edit that was made of how it is rendered on the other side; all are `Text`."""
-    return richtext.merge_back(cast("Text", before), cast("Text", rendered), cast("Text", edited)).text
+    merged = richtext.merge_back(cast("Text", before), cast("Text", rendered), cast("Text", edited))
+    return {**merged.text, "settled": True}

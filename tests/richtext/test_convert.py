@@ -80,3 +80,11 @@ def test_keys_of_issues_stay_text() -> None:
 def test_texts_are_found_in_any_value() -> None:
     text: Any = {"format": "wiki", "content": "a"}
     assert list(find_text({"body": text, "comment": {"body": text}, "other": [1, None, "x"]})) == [text, text]
+
+
+def test_a_settled_text_is_left_as_its_authors_wrote_it_where_it_fits() -> None:
+    words = "* a bullet\n\n@alice looks at <b>this</b>"
+    assert convert({"format": "markdown", "content": words, "settled": True}, "markdown").content == words
+    assert convert({"format": "markdown", "content": words}, "markdown").content != words
+    assert "cut" in str(convert({"format": "markdown", "content": words * 9, "settled": True}, "markdown", limit=80))
+    assert convert({"format": "wiki", "content": "*b*", "settled": True}, "markdown").content == "**b**"

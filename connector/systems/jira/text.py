@@ -19,7 +19,11 @@ _SERVER_IDS: Final = frozenset({"taskList", "taskItem", "decisionList", "decisio
 def as_text(value: Any) -> Text:
     """Take what a mapping gave for a rich text: a `Text`, or plain words."""
     if isinstance(value, Mapping) and "format" in value and "content" in value:
-        return {"format": str(value["format"]), "content": value["content"]}
+        return {
+            "format": str(value["format"]),
+            "content": value["content"],
+            "settled": value.get("settled") is True,
+        }
     return {"format": "plain", "content": "" if value is None else str(value)}
 
 
