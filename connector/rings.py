@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from connector.config import Config, Connector
 from connector.event import Event
-from connector.link import Link
+from connector.link import Link, flipped
 
 STAMPS: Final = "stamps"
 """In a link's ``extra``: per key of ``kept``, the delivery that left it there."""
@@ -82,13 +82,4 @@ def siblings(config: Config, connector: Connector) -> tuple[tuple[Connector, boo
 
 def mirrored(link: Link) -> Link:
     """Return the link of the other half, seen from this side; what it knows of *its* target is not ours."""
-    return Link(
-        source=link.target,
-        target=link.source,
-        key=link.source_key,
-        url=link.source_url,
-        scope=link.source_scope,
-        source_key=link.key,
-        source_url=link.url,
-        source_scope=link.scope,
-    )
+    return replace(flipped(link), base={}, kept={}, extra={})
