@@ -60,6 +60,8 @@ class Pairs(Street):
         """What people do, one thing at each call of ours to a system: just before it is made."""
         self.told: Callable[[str, Request], None] = lambda _name, _request: None
         """Is told of every write of ours, just before it is made."""
+        self.done: Callable[[str, Request], None] = lambda _name, _request: None
+        """Is told of every write of ours, as soon as the system has taken it."""
         super().__init__(FakeRedis(server=FakeServer(server_type="valkey")))
         self.declare(load({"a.yaml": text}, SYSTEMS, TRANSFORMS, {}).connectors["pair"])
         self.ada = Someone(self.benches["jira"])
@@ -97,6 +99,8 @@ class Pairs(Street):
             if request.writes:
                 self.told(connection, request)
             answer = plain.send(request)
+            if request.writes:
+                self.done(connection, request)
             self.point()
             return answer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from connector.ports import Request
 from tests.systems.jira.places import Someone
 from tests.workers.pairs import TEXT, Pairs
+from workers.delivery import run_turn
 from workers.operating.acting import Actor
 from workers.operating.questions import Question, decide, questions
 
@@ -220,6 +222,105 @@ def test_an_edit_that_slips_in_while_we_write_is_not_lost(pairs: Pairs, pair: tu
     assert not pairs.questions()
 
 
+@pytest.mark.parametrize("side", ["jira", "git"])
+def test_an_edit_right_after_our_write_is_a_persons_and_not_taken_for_ours(
+    pairs: Pairs, pair: tuple[int, str], side: str
+) -> None:
+    """Between our write and our look at what became of it: what is read back then is not what was sent."""
+    number, issue = pair
+
+    def edit(where: str, title: str) -> None:
+        if where == "git":
+            pairs.person("PATCH", f"/issues/{number}", {"title": title})
+        else:
+            pairs.ada.edits(issue, summary=title)
+
+    edited: list[str] = []
+
+    def after(where: str, request: Request) -> None:
+        if where == side and not edited:
+            edited.append(request.path)
+            edit(where, "Right after")
+
+    pairs.done = after
+    edit("git" if side == "jira" else "jira", "From the other side")
+    pairs.settle()
+    assert edited
+    assert pairs.on_git()["title"] == pairs.on_jira()["summary"] == "Right after"
+    assert not pairs.questions()
+
+
+@pytest.mark.parametrize("side", ["jira", "git"])
+def test_a_creation_whose_echo_is_faster_than_its_books_makes_no_third_item(pairs: Pairs, side: str) -> None:
+    """Another worker meets the new item, and a comment on it, while the one that made it has not settled yet."""
+    turns: list[object] = []
+
+    def after(where: str, request: Request) -> None:
+        if where != side or turns or request.method != "POST":
+            return
+        if side == "jira":
+            (issue,) = pairs.benches["jira"].sandbox.state().values()
+            pairs.ada.comments(str(issue["id"]), "Already here")
+        else:
+            pairs.comment(1, "Already here")
+        pairs.takes(pairs.hooks(side))
+        while pairs.bells:
+            turns.append(run_turn(pairs.desk, *pairs.bells.pop(0)))
+
+    pairs.done = after
+    if side == "jira":
+        pairs.report("Born here")
+    else:
+        pairs.ada.creates("Born there")
+    pairs.settle()
+    for _ in range(4):
+        pairs.later(60)
+        pairs.settle(2)
+    assert turns
+    assert len(pairs.benches["jira"].sandbox.state()) == 1
+    assert len(pairs.person("GET", "/issues?state=all")) == 1
+    told = str(pairs.on_jira()["comment"]["comments"]) + str(pairs.person("GET", "/issues/1/comments"))
+    assert told.count("Already here") >= 2, "the comment came over once its item was linked"
+    assert pairs.book.counts()["dead"] == 0
+
+
+def test_an_echo_is_known_by_its_values_and_costs_no_call(pairs: Pairs, pair: tuple[int, str]) -> None:
+    number, issue = pair
+
+    def calls() -> int:
+        return sum(len(one.transport.sent) for one in pairs.benches.values())
+
+    for edit, echo in (
+        (lambda: pairs.person("PATCH", f"/issues/{number}", {"title": "From here"}), "jira"),
+        (lambda: pairs.ada.edits(issue, summary="From there"), "git"),
+    ):
+        edit()
+        pairs.deliver_hooks("git" if echo == "jira" else "jira")
+        before, events = calls(), pairs.hooks(echo)
+        assert events
+        pairs.takes(events)
+        pairs.work()
+        assert calls() == before, echo
+
+
+def test_a_late_webhook_of_long_before_our_write_is_no_edit_that_slipped_in(
+    pairs: Pairs, pair: tuple[int, str]
+) -> None:
+    number, issue = pair
+    pairs.ada.edits(issue, summary="One")
+    late = pairs.hooks("jira")
+    pairs.later(600)
+    pairs.ada.edits(issue, summary="Two")
+    pairs.settle()
+    pairs.later(600)
+    pairs.person("PATCH", f"/issues/{number}", {"title": "Three"})
+    pairs.settle()
+    pairs.takes(late)
+    pairs.settle()
+    assert not pairs.questions()
+    assert pairs.on_git()["title"] == pairs.on_jira()["summary"] == "Three"
+
+
 def test_what_always_puts_its_own_value_back_is_stopped(pairs: Pairs, pair: tuple[int, str]) -> None:
     _, issue = pair
     for number in range(20):
@@ -242,6 +343,8 @@ def test_one_side_that_is_gone_writes_nothing_to_the_other(pairs: Pairs, pair: t
     pairs.settle()
     assert pairs.writes() == before + 1
     assert pairs.book.counts()["dead"] == 0
+    assert not pairs.questions()
+    assert "is gone" in pairs.book.settled(most=1)[0]["reason"]
 
 
 def test_text_that_only_jira_can_hold_survives_an_edit_beside_it(pairs: Pairs, pair: tuple[int, str]) -> None:
@@ -258,6 +361,18 @@ def test_text_that_only_jira_can_hold_survives_an_edit_beside_it(pairs: Pairs, p
     first, middle, kept, last = pairs.on_jira()["description"]["content"]
     assert (first, middle, kept) == (paragraph("First"), panel, lozenge)
     assert last == paragraph("Last but not least")
+
+
+def test_text_that_only_github_can_hold_survives_an_edit_beside_it(pairs: Pairs, pair: tuple[int, str]) -> None:
+    number, issue = pair
+    kept = "* a bullet of another kind\n\n<details><summary>More</summary>\n\nHidden\n\n</details>"
+    pairs.person("PATCH", f"/issues/{number}", {"body": f"First\n\n{kept}\n\nLast"})
+    pairs.settle()
+    document = deepcopy(pairs.on_jira()["description"])
+    document["content"][-1] = paragraph("Last but not least")
+    Someone(pairs.benches["jira"], api="3").edits(issue, description=document)
+    pairs.settle()
+    assert pairs.on_git()["body"] == f"First\n\n{kept}\n\nLast but not least"
 
 
 def paragraph(text: str) -> dict[str, Any]:
