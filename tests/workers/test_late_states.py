@@ -116,3 +116,23 @@ def test_an_edit_reaches_a_copy_that_an_unknown_send_left_behind(office: Office)
 
 def reading() -> None:
     raise AssertionError("the source was read though nothing was late")
+
+
+def restricted(second: int, body: str) -> Event:
+    """Return the edit that made the comment one for few."""
+    edit = said(second, body)
+    return edit.with_data(comment={**edit.data["comment"], "visibility": "restricted"})
+
+
+def test_an_edit_of_before_a_comment_was_restricted_brings_nothing_back(office: Office) -> None:
+    office.accept(OPENED, said(1, "one", Kind.COMMENT_CREATED))
+    office.work()
+    assert text(office) == "one"
+    office.accept(restricted(9, "secret"))
+    office.work()
+    assert not office.jira.items["1"].comments
+    office.git.sources[REF] = restricted(9, "secret")
+    office.accept(said(5, "two"))
+    office.work()
+    assert not office.jira.items["1"].comments
+    assert "secret" not in str(office.jira.ledger.effects)

@@ -185,7 +185,11 @@ def test_9_what_is_private_never_leaves_also_where_it_was_public_once(pairs: Pai
         return json.dumps([one["body"] for one in pairs.person("GET", f"/issues/{number}/comments")])
 
     assert "For everybody" in here()
+    pairs.ada.ask("PUT", f"/issue/{issue}/comment/{said}", {"body": "For everybody, and edited"})
+    late = pairs.hooks("jira")
     pairs.ada.ask("PUT", f"/issue/{issue}/comment/{said}", {"body": "Now a secret", "visibility": role})
+    pairs.settle()
+    pairs.takes(late)
     pairs.settle()
     assert "secret" not in here()
     assert "For everybody" not in here()

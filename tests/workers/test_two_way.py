@@ -284,6 +284,50 @@ def test_a_creation_whose_echo_is_faster_than_its_books_makes_no_third_item(pair
     assert pairs.book.counts()["dead"] == 0
 
 
+@pytest.mark.parametrize("side", ["jira", "git"])
+def test_a_poll_of_either_side_finds_what_no_webhook_told(pairs: Pairs, pair: tuple[int, str], side: str) -> None:
+    number, issue = pair
+    pairs.poll("pair")
+    if side == "jira":
+        pairs.clock.move(60_000)
+        pairs.ada.edits(issue, summary="Nobody told")
+    else:
+        pairs.person("PATCH", f"/issues/{number}", {"title": "Nobody told"})
+    assert pairs.hooks(side)  # lost
+    pairs.later(120)
+    pairs.poll("pair")
+    pairs.settle()
+    assert pairs.on_git()["title"] == pairs.on_jira()["summary"] == "Nobody told"
+
+
+def test_what_is_linked_is_followed_although_it_is_not_wanted_any_more() -> None:
+    pairs = Pairs(TEXT.replace("create: true}", "create: true, when: {labels: shared}}"))
+    issue = pairs.ada.creates("Born there", labels=["shared"])
+    pairs.ada.creates("Not for the other side")
+    pairs.settle()
+    pairs.ada.edits(issue, labels=[])
+    pairs.settle()
+    pairs.ada.edits(issue, summary="Renamed there")
+    pairs.settle()
+    assert [one["title"] for one in pairs.person("GET", "/issues?state=all")] == ["Renamed there"]
+
+
+def test_a_backlog_of_both_sides_is_made_on_the_other_each(pairs: Pairs) -> None:
+    """What goes to Jira goes with one call; what goes the other way must not be among it."""
+    for count in range(3):
+        pairs.report(f"Born here {count}")
+        pairs.ada.creates(f"Born there {count}")
+    events = [*pairs.hooks("git"), *pairs.hooks("jira")]
+    pairs.inbox.accept(sorted(events, key=lambda one: one.at), lane="backfill")
+    pairs.work()
+    pairs.settle()
+    wanted = sorted(f"Born {where} {count}" for where in ("here", "there") for count in range(3))
+    assert sorted(one["title"] for one in pairs.person("GET", "/issues?state=all")) == wanted
+    assert sorted(pairs.issues()) == wanted
+    assert any(one.path.endswith("/issue/bulk") for one in pairs.benches["jira"].transport.sent)
+    assert not pairs.questions()
+
+
 def test_an_echo_is_known_by_its_values_and_costs_no_call(pairs: Pairs, pair: tuple[int, str]) -> None:
     number, issue = pair
 
