@@ -1,7 +1,7 @@
 """GitHub's own renderer shows every example of its Markdown specification the same after we read and wrote it.
 
 The examples come from the source package of marko, which ships the specification; where that lies is
-told by ``CONNECTOR_MARKDOWN_SPEC`` (get it with ``pip download --no-deps --no-binary marko marko``).
+told by ``CONNECTOR_MARKDOWN_SPEC``; ``make`` fetches it and tells.
 """
 
 from __future__ import annotations
