@@ -17,6 +17,23 @@ from workers.sandbox import Served
 
 TOKENS = {"JIRA_TOKEN": "jira-bot-token", "GITHUB_TOKEN": "ghp_bot", "SLACK_TOKEN": "xoxb-sandbox"}
 
+CONNECTIONS = """\
+version: 1
+instance: test
+connections:
+  jira:
+    system: jira
+    url: {jira}
+    auth: {{email: bot@example.com, token: env:JIRA_TOKEN}}
+    http: {{private_addresses: [127.0.0.0/8]}}
+  github:
+    system: github
+    url: {github}
+    auth: {{token: env:GITHUB_TOKEN}}
+    http: {{private_addresses: [127.0.0.0/8]}}
+"""
+"""Of its two trackers; to be filled in with their URLs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Neighbourhood:

@@ -11,7 +11,7 @@ from redis import Redis
 from connector.link import BROUGHT, Link
 from connector.planning import UNFINISHED
 from tests.workers.commanding import CONNECTOR, Terminal
-from tests.workers.neighbourhood import TOKENS, neighbourhood
+from tests.workers.neighbourhood import CONNECTIONS, TOKENS, neighbourhood
 from workers.stores.conflicts import CONFLICTS
 from workers.stores.deliveries import Deliveries
 
@@ -108,23 +108,6 @@ def test_what_cannot_be_meant_is_refused(command: tuple[str, ...], said: str, te
 
 
 # --- against systems that answer ---------------------------------------------------------------------------
-CONNECTIONS = """\
-version: 1
-instance: test
-connections:
-  jira:
-    system: jira
-    url: {jira}
-    auth: {{email: bot@example.com, token: env:JIRA_TOKEN}}
-    http: {{private_addresses: [127.0.0.0/8]}}
-  github:
-    system: github
-    url: {github}
-    auth: {{token: env:GITHUB_TOKEN}}
-    http: {{private_addresses: [127.0.0.0/8]}}
-"""
-
-
 @pytest.fixture
 def served(terminal: Terminal) -> Iterator[Terminal]:
     """Two GitHub issues and two Jira issues that nobody has tied."""

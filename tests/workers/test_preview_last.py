@@ -8,23 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.workers.commanding import Terminal
-from tests.workers.neighbourhood import TOKENS, Neighbourhood, neighbourhood
-
-CONNECTIONS = """\
-version: 1
-instance: test
-connections:
-  jira:
-    system: jira
-    url: {jira}
-    auth: {{email: bot@example.com, token: env:JIRA_TOKEN}}
-    http: {{private_addresses: [127.0.0.0/8]}}
-  github:
-    system: github
-    url: {github}
-    auth: {{token: env:GITHUB_TOKEN}}
-    http: {{private_addresses: [127.0.0.0/8]}}
-"""
+from tests.workers.neighbourhood import CONNECTIONS, TOKENS, Neighbourhood, neighbourhood
 
 
 @pytest.fixture(scope="module")

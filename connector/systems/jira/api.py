@@ -39,7 +39,11 @@ def call(
     settings: JiraConnection = site.settings
     full = path if path.startswith(settings.flavour.search) else settings.flavour.api + path
     endpoint = "search" if reads or full == settings.flavour.search else method.lower()
-    request = Request(method, full, query or {}, json=json, endpoint=endpoint, cost=cost, entity=entity)
+    return answered(site, Request(method, full, query or {}, json=json, endpoint=endpoint, cost=cost, entity=entity))
+
+
+def answered(site: Site, request: Request) -> Any:
+    """Send a request and return the JSON it was answered with; None where it was answered with nothing."""
     response = site.send(request)
     if not response.body.strip():
         return None
@@ -47,7 +51,7 @@ def call(
         return response.json()
     except ValueError as error:
         # A proxy's page with status 200: what Jira did with a write is unknown.
-        message = f"{method} {path} was answered with something that is not JSON"
+        message = f"{request.method} {request.path} was answered with something that is not JSON"
         raise Retryable(message, sent=request.writes, cause="bad_answer", status=response.status) from error
 
 

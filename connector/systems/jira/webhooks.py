@@ -25,7 +25,7 @@ from urllib.parse import quote
 
 from connector.errors import Forbidden, Rejected, Retryable, Unauthorized
 from connector.ports import Request, Reveal, SecretRef, Site
-from connector.systems.jira.api import get_object
+from connector.systems.jira.api import answered, get_object
 from connector.systems.jira.flavour import CLOUD
 from connector.systems.jira.jql import listed as jql_list
 from connector.systems.jira.settings import JiraConnection, JiraSource
@@ -149,15 +149,7 @@ def _version(site: Site) -> tuple[int, ...]:
 
 
 def _sent(site: Site, method: str, path: str, body: Any = None) -> Any:
-    request = Request(method, path, json=body, endpoint=method.lower())
-    response = site.send(request)
-    if not response.body.strip():
-        return None
-    try:
-        return response.json()
-    except ValueError as error:
-        message = f"{method} {path} was answered with something that is not JSON"
-        raise Retryable(message, sent=request.writes, cause="bad_answer", status=response.status) from error
+    return answered(site, Request(method, path, json=body, endpoint=method.lower()))
 
 
 def _administering(site: Site, ask: Callable[[], T]) -> T:
