@@ -18,7 +18,6 @@ from connector.planning import (
     difference,
     marker_for,
     plan,
-    relation_of,
     target_entity,
 )
 from connector.ports import Site
@@ -35,6 +34,7 @@ from workers.holding import brake_of
 from workers.knowing import awaited, know, matches, read_again, unlinked, whole_digest
 from workers.overtaken import notice_twin
 from workers.pairing import bring_together, make_pair, relate
+from workers.referring import refer
 from workers.rehearsal import Would, rehearse
 from workers.stores.deliveries import Deliveries
 from workers.stores.records import Box, Letter, Settlement, pack_link
@@ -122,6 +122,8 @@ class Attempt:
         self.begun = False
         self.notes: list[str] = []
         """What a two-way connector could not bring to agree, in words."""
+        self.asked: list[str] = []
+        """The fields of a pair that wait for a person."""
         self.kept: dict[str, Any] = {}
         self.stamps: dict[str, str] = {}
         """What the other half of a ring left on the source, and which of its writes did."""
@@ -152,7 +154,7 @@ class Attempt:
             return wanted
         if wanted.named:
             for key in wanted.named:
-                self._refer(key, wanted)
+                refer(self, key, wanted)
         else:
             self._bring_state(wanted)
             if self.link is not None or self.would:
@@ -226,6 +228,7 @@ class Attempt:
             self.remember(after)
 
     def _result(self, wanted: Plan) -> Result:
+        self.notes += [f"conflict: {name} waits for a person" for name in dict.fromkeys(self.asked)]
         if self.would:
             changes = [one.change for one in self.would]
             words = [f"{one.action} {one.entity.key if one.entity else ''}".strip() for one in changes]
@@ -265,7 +268,7 @@ class Attempt:
             self._bring_missing(self.link, shaped)
 
     def _bring_missing(self, link: Link, shaped: Shaped) -> None:
-        self._update(difference(shaped, known_base(self, link, shaped)), shaped)
+        self.update(difference(shaped, known_base(self, link, shaped)), shaped)
         if self.connector.mode is not Mode.SHADOW and self.link is not None:
             after = trusted(self, self.link, shaped)
             if after != self.link:
@@ -280,7 +283,7 @@ class Attempt:
         }
         if self.connector.mode is not Mode.SHADOW:
             self.remember(based(link, {name: value for name, value in shaped.fields.items() if name not in news}, {}))
-        self._update(news, shaped)
+        self.update(news, shaped)
 
     def _create(self, shaped: Shaped, wanted: Plan) -> None:
         marker = marker_for(self.connector, self.event, self.config.instance, Action.CREATE)
@@ -307,9 +310,10 @@ class Attempt:
             return
         self.remember(based(link, {**change.fields, **held}, written.kept, self.letter.id))
         if later:
-            self._update(later, shaped)
+            self.update(later, shaped)
 
-    def _update(self, fields: Mapping[str, Any], shaped: Shaped, *, sub: str = "") -> None:
+    def update(self, fields: Mapping[str, Any], shaped: Shaped, *, sub: str = "") -> None:
+        """Set fields of the linked target; ``sub`` tells one of several updates on behalf of one event."""
         if not fields or self.link is None:
             return
         entity = target_entity(self.link)
@@ -323,25 +327,6 @@ class Attempt:
         about = entity.ref if entity is not None else ""
         marker = marker_for(self.connector, self.event, self.config.instance, Action.RELATE, about)
         self.write(Change(Action.RELATE, marker.effect, marker, entity=entity, relation=relation), None)
-
-    def _refer(self, key: str, wanted: Plan) -> None:
-        """A pull request names an issue: show it there and move the issue along."""
-        entity = self.target_system.find(self.there, None, key).entity
-        name = f"{self.event.entity.ref}>{entity.ref}"
-        if self.link is not None and self.connector.mode is not Mode.SHADOW:
-            self.book.aliases.append(self.link.target)  # of the issue named before this one
-        known = self.links.get(name) or self.store.link(name)
-        self.link = known or Link(source=name, target=entity.ref, key=entity.key, url=entity.url, scope=entity.scope)
-        relation = relation_of(self.event)
-        marker = marker_for(
-            self.connector, self.event, self.config.instance, Action.RELATE, f"{entity.ref} {relation['state']}"
-        )
-        self.write(Change(Action.RELATE, marker.effect, marker, entity=entity, relation=relation), None)
-        if wanted.wanted:
-            # Compared with what this pull request last asked for: an issue that people have moved on
-            # since is not pulled back by each edit of the pull request.
-            shaped = self.target.shape(self.there, self.settings, wanted.wanted, entity)
-            self._update(difference(shaped, known_base(self, self.link, shaped)), shaped, sub=entity.ref)
 
     # --- writing --------------------------------------------------------------------------------------
     def write(

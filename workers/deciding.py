@@ -229,7 +229,7 @@ class Deciding:
                 if name not in open_:
                     _tell(self.attempt, self.pair, fresh, "conflict")
                 open_[name] = fresh.as_json()
-                self.attempt.notes.append(f"conflict: {name} waits for a person")
+                self.attempt.asked.append(name)
             elif name in open_ and verdict.move is Move.AGREE:
                 _tell(self.attempt, self.pair, Conflict(**open_.pop(name)), "agreed")
                 closed.append(name)

@@ -40,9 +40,6 @@ STATE: Final = frozenset({Action.CREATE, Action.UPDATE, Action.RELATE})
 LONGEST: Final = 120
 """Characters of a reason or a loss that are told apart."""
 
-_ASKED: Final = re.compile(r"conflict: (.+) waits for a person")
-"""What an attempt at a pair notes where it asks a person."""
-
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"|[^\s@]+@[^\s@]+")
 
 
@@ -146,13 +143,10 @@ def _of_pair(attempt: Attempt) -> dict[str, str]:
     for one in attempt.would:
         names = one.shaped.names if one.shaped is not None else {}
         verdicts |= {names.get(name, name): "changed" for name in one.change.fields}
-    if verdicts or attempt.notes:
+    if verdicts or attempt.asked or attempt.notes:
         rules = (*attempt.whole.mapping, *attempt.whole.returns)
         verdicts = {**{rule.target: "equal" for rule in rules}, **verdicts}
-    for note in attempt.notes:
-        if match := _ASKED.fullmatch(note):
-            verdicts[match[1]] = "conflict"
-    return verdicts
+    return verdicts | dict.fromkeys(attempt.asked, "conflict")
 
 
 def _before(known: Mapping[str, str], name: str, digest: str) -> str:
